@@ -13,32 +13,52 @@ export interface ErrorDetails {
   hint?: string | undefined;
 }
 
+/** The names of the roots; an error's `name` is its root and its code, as in `LabError [SSH_REFUSED]`. */
+export type RootName = 'LabError' | 'DriverError' | 'KernelCrash' | 'TargetHang';
+
 /** Base of every error of the rig. The message says what happened, on which target, doing what. */
 export abstract class RigError extends Error {
   /** Stable, greppable name of the kind of error, for example `AGENT_DIED`. */
   readonly code: string;
   readonly hint: string | undefined;
 
-  constructor(code: string, message: string, details: ErrorDetails = {}) {
+  constructor(root: RootName, code: string, message: string, details: ErrorDetails = {}) {
     const hint = details.hint === undefined ? '' : `\nTry: ${details.hint}`;
     super(`${message}${hint}`, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
-    this.name = new.target.name;
+    // Playwright keeps of an error its name, message and stack: the verdict must be legible in them.
+    this.name = `${root} [${code}]`;
   }
 }
 
 /** The lab, the rig or the target failed: nothing is known about the driver. Verdict `infra`. */
-export class LabError extends RigError {}
+export class LabError extends RigError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super('LabError', code, message, details);
+  }
+}
 
 /** The driver under test did something it must not do. Verdict `fail`. */
-export class DriverError extends RigError {}
+export class DriverError extends RigError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super('DriverError', code, message, details);
+  }
+}
 
 /** The target's kernel said it is broken (oops, BUG, panic) while the driver was in use. Verdict `crash`. */
-export class KernelCrash extends RigError {}
+export class KernelCrash extends RigError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super('KernelCrash', code, message, details);
+  }
+}
 
 /** The target stopped answering while the driver was in use, and its kernel gave no reason. Verdict `hang`. */
-export class TargetHang extends RigError {}
+export class TargetHang extends RigError {
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super('TargetHang', code, message, details);
+  }
+}
 
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
