@@ -26,6 +26,81 @@ export interface Placement {
   /** What the driver itself says about the buffer, where it says something. */
   claimed: { physicalAddress?: number; bytes?: number };
   sightings: Sighting[];
+  /**
+   * What the CPU read back through the mapping after every page had been signed: `readback[i]` is the
+   * index of the page whose signature page i showed, null when it showed none of ours. It tells a
+   * driver that maps one frame twice (a later signature overwrites an earlier one) from a witness that
+   * failed to find a page.
+   */
+  readback?: (number | null)[];
+}
+
+/** Bytes of a buffer compared with one expected value, read through a mapping. */
+export interface Contents {
+  /** What was read, for example `4 MiB fresh buffer`. */
+  label: string;
+  /** How many bytes ought to have been compared. */
+  bytes: number;
+  /** How many bytes were compared. */
+  compared: number;
+  /** The value every byte ought to have, 0 to 255. */
+  expected: number;
+  /** How many bytes differ. */
+  mismatches: number;
+  /** The first byte that differs: offset in the buffer in bytes, and its value. */
+  first?: { offset: number; value: number };
+  /** Bytes in one page, to say on which page the first difference lies. */
+  pageBytes: number;
+}
+
+/** Which page of a buffer each page of a mapping shows, told by signatures written beforehand. */
+export interface PageOrder {
+  label: string;
+  /** Index in the buffer of the page that page i of the mapping ought to show. */
+  expected: number[];
+  /** Index of the page it does show; null when it carries no signature of ours. */
+  seen: (number | null)[];
+}
+
+/** How one system call, or one access, ended. */
+export type Outcome =
+  /** It succeeded and returned this. */
+  | { kind: 'success'; value: number }
+  /** It failed with this errno, by name, for example `EINVAL`. */
+  | { kind: 'error'; errno: string }
+  /** The process was sent this signal, by name, for example `SIGBUS`. */
+  | { kind: 'signal'; signal: string };
+
+/** A call whose way of ending is the claim. */
+export interface Call {
+  /** The call as a person would write it, for example `mmap(NULL, 8192, …, fd, 0x3000)`. */
+  call: string;
+  /** Missing when the target never answered. */
+  outcome?: Outcome;
+}
+
+/** What lies directly behind the last byte of a mapping. */
+export type Beyond =
+  /** Reading there raised this signal. */
+  | { kind: 'signal'; signal: string }
+  /** Another mapping starts there; its line of /proc/self/maps, or its name. */
+  | { kind: 'other-mapping'; mapping: string }
+  /** It belongs to this mapping and could be read. */
+  | { kind: 'same-mapping' };
+
+/** How far a mapping of `requestedBytes` really reaches in the address space. */
+export interface Extent {
+  label: string;
+  pageBytes: number;
+  /** The length given to mmap, in bytes. */
+  requestedBytes: number;
+  /** What mmap returned. */
+  virtualAddress: number;
+  /** The mapping's line of /proc/self/maps; missing when none covers `virtualAddress`. */
+  vma?: { start: number; end: number };
+  /** Whether the bytes from `requestedBytes` to the end of its page could be read. */
+  tailReadable?: boolean;
+  beyond?: Beyond;
 }
 
 /** One thing that is wrong. */

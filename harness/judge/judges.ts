@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/** The table of judges: every one is a pure function from an observation to findings. One line per judge. */
+export { judgePlacement, resolvePlacement, usualWitnesses, type Resolution } from './placement.ts';
+export { judgeContiguity } from './contiguity.ts';
+export { judgeAlignment, judgeClaim } from './alignment.ts';
+export { judgeDisjointness } from './disjointness.ts';
+export { judgeContents, judgePageOrder } from './contents.ts';
+export { judgeErrno, judgeSuccess } from './errno.ts';
+export { judgeExtent } from './extent.ts';
+export { describeClaim, describeRuns, runsOf, type Run } from './runs.ts';
+export { drawLayout } from './layout.ts';
+export { hex, size } from './wording.ts';
