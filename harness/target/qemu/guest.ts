@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/** One QEMU process: its command line, its control connection, and the account of its death. */
+import type { ChildProcess } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Deadline } from '../../deadline.ts';
+import { LabError } from '../../errors.ts';
+import { endOf, startOwned, type Ending } from '../../process.ts';
+import type { ExternalMemory } from '../target.ts';
+import type { AcceleratorName } from './accelerator.ts';
+import { ConsoleFile } from './console-file.ts';
+import type { Machine } from './machines.ts';
+import { Qmp } from './qmp.ts';
+import type { RunFolder } from './run-folder.ts';
+
+export interface GuestOptions {
+  machine: Machine;
+  accelerator: AcceleratorName;
+  kernel: string;
+  initramfs: string;
+  cpus: number;
+  memoryMiB: number;
+  /** Kernel arguments beside the console. */
+  append: string[];
+}
+
+/** What makes faults loud and a panic end QEMU, on every guest (CONFORMANCE.md section 2). */
+const LOUD_KERNEL = [
+  'panic=-1',
+  'init_on_alloc=0',
+  'page_poison=1',
+  'slub_debug=FZ',
+  // Neither silences a message after the first few hundred lines nor hides addresses in splats.
+  'printk.devkmsg=on',
+  'no_hash_pointers',
+];
+
+const CONSOLE_LINES_IN_MESSAGES = 25;
+
+export class Guest {
+  readonly console: ConsoleFile;
+  readonly externalMemory: ExternalMemory;
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<Ending>;
+  #ending: Ending | Error | undefined;
+  #stderr = '';
+  #qmp: Qmp | undefined;
+  #stopping = false;
+
+  private constructor(folder: RunFolder, options: GuestOptions) {
+    const bytes = options.memoryMiB * 1024 * 1024;
+    this.console = new ConsoleFile(folder.file('console.log'));
+    this.externalMemory = { file: folder.file('ram'), regions: options.machine.ram(bytes) };
+    this.#process = startOwned([options.machine.emulator, ...commandLine(folder, options)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
+    this.#ended = endOf(this.#process, options.machine.emulator);
+    this.#ended.then(
+      (ending) => (this.#ending = ending),
+      (error: Error) => (this.#ending = error),
+    );
+  }
+
+  /**
+   * Starts QEMU and its control connection; the guest's kernel runs when this returns.
+   * @throws LabError `QEMU_FAILED` with QEMU's own words
+   */
+  static async start(folder: RunFolder, options: GuestOptions, deadline: Deadline): Promise<Guest> {
+    const guest = new Guest(folder, options);
+    try {
+      guest.#qmp = await Qmp.connect(folder.file('qmp.sock'), deadline, () => guest.whyDead());
+      return guest;
+    } catch (error) {
+      await guest.stop();
+      throw error;
+    }
+  }
+
+  get qmp(): Qmp {
+    if (this.#qmp === undefined) throw new LabError('QMP_LOST', 'QEMU has no control connection');
+    return this.#qmp;
+  }
+
+  /** The TCP port on the host's loopback that leads to the guest's SSH port; QEMU chose a free one. */
+  async sshPort(deadline: Deadline): Promise<number> {
+    const table = await this.qmp.monitor('info usernet', deadline);
+    const port = /HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)\s+\S+\s+22\b/.exec(table)?.[1];
+    if (port === undefined) {
+      throw new LabError('QEMU_FAILED', `QEMU forwards no port to the guest's SSH:\n${table}`);
+    }
+    return Number(port);
+  }
+
+  /** Why the guest is dead, with the console's last lines; undefined while it runs. */
+  whyDead(): string | undefined {
+    if (this.#ending === undefined || this.#stopping) return undefined;
+    if (this.#ending instanceof Error) return this.#ending.message;
+    const { code, signal } = this.#ending;
+    const how = signal === null ? `exited with ${code}` : `was killed by ${signal}`;
+    const panic = /Kernel panic - not syncing: .*/.exec(this.console.textNow())?.[0];
+    const what = panic === undefined ? `QEMU ${how}` : `the guest's kernel panicked (${panic})`;
+    const said = this.#stderr.trim();
+    return [what, ...(said === '' ? [] : [`QEMU said:\n${said}`]), ...this.lastConsoleLines()].join('\n');
+  }
+
+  lastConsoleLines(): string[] {
+    const lines = this.console.tailNow(CONSOLE_LINES_IN_MESSAGES);
+    return [lines === '' ? 'the console is empty' : `the console's last lines:\n${lines}`];
+  }
+
+  /** Whether the guest's kernel prints anything before the deadline. */
+  async makesProgress(deadline: Deadline): Promise<boolean> {
+    while (!deadline.expired && this.#ending === undefined) {
+      if (this.console.textNow().includes('Linux version')) return true;
+      await sleep(50);
+    }
+    return false;
+  }
+
+  /** Ends QEMU, politely first. Safe to call twice and on a dead guest. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    if (this.#ending === undefined) {
+      const patience = Deadline.in(2000);
+      // A guest without control connection, or one that is gone by now, is killed below.
+      await this.#qmp?.execute('quit', {}, patience).catch(() => {});
+      await patience.race(this.#ended, 'QEMU to quit').catch(() => this.#process.kill('SIGKILL'));
+      await this.#ended.catch(() => {});
+    }
+    this.#qmp?.close();
+  }
+}
+
+function commandLine(folder: RunFolder, options: GuestOptions): string[] {
+  const { machine } = options;
+  const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...options.append];
+  return [
+    ...['-name', 'bufrig', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
+    ...['-machine', `${machine.board},memory-backend=ram`],
+    ...['-accel', options.accelerator, '-cpu', machine.cpu[options.accelerator]],
+    ...['-smp', String(options.cpus), '-m', `${options.memoryMiB}M`],
+    '-object',
+    `memory-backend-file,id=ram,size=${options.memoryMiB}M,mem-path=${folder.file('ram')},share=on`,
+    ...['-chardev', `file,id=console,path=${folder.file('console.log')}`, '-serial', 'chardev:console'],
+    ...['-chardev', `socket,id=qmp,path=${folder.file('qmp.sock')},server=on,wait=off`],
+    ...['-mon', 'chardev=qmp,mode=control'],
+    ...['-netdev', 'user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22'],
+    // No boot from the network, hence no need for its ROM file.
+    ...['-device', `${machine.networkDevice},netdev=net,romfile=`],
+    ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
+    ...['-pidfile', folder.file('qemu.pid')],
+    ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
+  ];
+}

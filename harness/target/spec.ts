@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+/** Targets as plain data: what playwright.config.ts declares and the kinds of target open. */
+import type { MachineName } from './qemu/machines.ts';
+
+/** A guest that the rig boots. */
+export interface QemuSpec {
+  kind: 'qemu';
+  /** Name in reports, for example `qemu-arm64`. */
+  name: string;
+  machine: MachineName;
+  /** Debian's kernel: flavour as in `linux-image-FLAVOUR`, and the suite it is taken from. */
+  kernel: { flavour: string; suite?: string };
+  cpus: number;
+  memoryMiB: number;
+  /** Further kernel arguments, for example `['cma=128M']`. */
+  append: string[];
+}
+
+/** A machine that is up and reached by SSH, known by address and host key. */
+export interface SshSpec {
+  kind: 'ssh';
+  name: string;
+  /** `ssh://user@host:port`; the user is root and the port 22 unless given. */
+  address: string;
+  /** Private key files to try, beside the SSH agent and the user's default keys. */
+  identities?: string[];
+  /** The host key's fingerprint, `SHA256:...`; otherwise the known_hosts files decide. */
+  hostKey?: string | undefined;
+  /** Directory on the host with the kernel's build tree; otherwise the target's own is used. */
+  kernelTree?: string | undefined;
+  /** Where on the target the rig makes its own directory; `/tmp` unless given. */
+  directory?: string | undefined;
+}
+
+export type TargetSpec = QemuSpec | SshSpec;
