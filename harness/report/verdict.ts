@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/**
+ * From what Playwright and the fixtures say about a test to one of the rig's six verdicts. What a
+ * fixture stated outranks what can be read off an error; a verdict is never better than the worst
+ * thing that happened, and an outcome nobody stated is never a pass.
+ */
+import type { TestCase, TestError, TestResult } from '@playwright/test/reporter';
+
+/**
+ * `pass` the claim holds; `fail` it does not; `crash` the target's kernel broke while the driver was in
+ * use; `hang` the target stopped answering; `infra` the lab failed and nothing is known about the
+ * driver; `not-run` nobody tried.
+ */
+export type Verdict = 'pass' | 'fail' | 'crash' | 'hang' | 'infra' | 'not-run';
+
+/** Strongest first: of several things that happened to one test the first listed is its verdict. */
+export const precedence: readonly Verdict[] = ['crash', 'fail', 'hang', 'infra', 'pass', 'not-run'];
+
+/** One test's verdict, and why. */
+export interface Judged {
+  verdict: Verdict;
+  /** One line; empty for a pass. */
+  cause: string;
+  /** Nobody ran it and nobody declared why, as when the run was cut short. Red, unlike a declared skip. */
+  undeclared: boolean;
+}
+
+/** Whether the outcome leaves the run red. */
+export function isRed({ verdict, undeclared }: Judged): boolean {
+  return verdict === 'not-run' ? undeclared : verdict !== 'pass';
+}
+
+/** Over all attempts: trouble of the lab counts only if no later attempt got through. */
+export function judgeTest(test: TestCase): Judged {
+  const attempts = test.results.map((result) => judgeResult(test, result));
+  const known = attempts.filter(({ verdict }) => verdict !== 'infra' && verdict !== 'not-run');
+  const last = attempts.at(-1);
+  if (last === undefined) return { verdict: 'not-run', cause: 'the run ended before it', undeclared: true };
+  return strongest(known) ?? last;
+}
+
+/** The verdict of one attempt. */
+export function judgeResult(test: TestCase, result: TestResult): Judged {
+  const stated = result.annotations
+    .filter(({ type }) => type === 'verdict')
+    .map(({ description }) => statedVerdict(description));
+  const cause = result.annotations.find(({ type }) => type === 'cause')?.description;
+  const candidates = stated.map((verdict) => ({ verdict, cause: '', undeclared: false }));
+
+  if (result.status === 'skipped') {
+    const gate = result.annotations.find(({ type }) => type === 'skip' || type === 'fixme');
+    const why = gate === undefined ? 'the run ended before it' : (gate.description ?? 'skipped by the test');
+    candidates.push({ verdict: 'not-run', cause: why, undeclared: gate === undefined });
+  } else if (result.status === test.expectedStatus) {
+    candidates.push({ verdict: 'pass', cause: '', undeclared: false });
+  } else if (result.status === 'interrupted') {
+    candidates.push({ verdict: 'not-run', cause: 'interrupted', undeclared: true });
+  } else if (result.errors.length === 0) {
+    const message = test.expectedStatus === 'failed' ? 'was declared to fail and passed' : result.status;
+    candidates.push({ verdict: 'fail', cause: message, undeclared: false });
+  }
+  // A failure that was declared beforehand is what the test is there for; what broke beside it is not.
+  const unexpected = result.status === test.expectedStatus ? [] : result.errors;
+  candidates.push(...unexpected.map(judgeError));
+
+  const judged = strongest(candidates);
+  if (judged === undefined) return { verdict: 'infra', cause: 'it left no outcome', undeclared: false };
+  if (judged.verdict === 'pass') return judged;
+  return { ...judged, cause: cause ?? (judged.cause === '' ? firstLine(result.errors) : judged.cause) };
+}
+
+interface ErrorRule {
+  pattern: RegExp;
+  verdict: Verdict;
+}
+
+/** Read off an error when no fixture said more. The first rule that matches counts. */
+const errorRules: readonly ErrorRule[] = [
+  { pattern: /^KernelCrash\b/, verdict: 'crash' },
+  { pattern: /^TargetHang\b/, verdict: 'hang' },
+  { pattern: /^LabError\b/, verdict: 'infra' },
+  { pattern: /^DriverError\b/, verdict: 'fail' },
+  { pattern: /expect\(/, verdict: 'fail' },
+  // A fixture that did not get ready says nothing about the driver; nor does one that took too long to go.
+  {
+    pattern: /^(Worker teardown timeout|"?(beforeAll|afterAll)"? hook timeout|Fixture ".*" timeout)/i,
+    verdict: 'infra',
+  },
+  { pattern: /timeout of \d+ms exceeded/i, verdict: 'hang' },
+  // Errors of the language and of the host's system calls are the rig's own.
+  { pattern: /^(Type|Reference|Range|Syntax|Eval|URI|Aggregate)Error\b/, verdict: 'infra' },
+  { pattern: /^(System)?Error(:| \[)( \w+)* ?E[A-Z]{3,}\b/, verdict: 'infra' },
+  { pattern: /worker process exited unexpectedly/i, verdict: 'infra' },
+];
+
+/** The verdict an error speaks by itself; a failed assertion of unknown kind is a `fail`. */
+export function judgeError(error: TestError): Judged {
+  const message = plain(error.message ?? error.value ?? '');
+  const rule = errorRules.find(({ pattern }) => pattern.test(message));
+  return { verdict: rule?.verdict ?? 'fail', cause: firstLine([error]), undeclared: false };
+}
+
+function statedVerdict(word: string | undefined): Verdict {
+  const verdict = precedence.find((known) => known === word);
+  // A word that is none of ours is the rig's mistake, and must not make the run green.
+  return verdict ?? 'infra';
+}
+
+function strongest(candidates: readonly Judged[]): Judged | undefined {
+  return candidates.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict))[0];
+}
+
+/** The first line that says something, without colours and without the word Error in front. */
+export function firstLine(errors: readonly TestError[]): string {
+  const lines = errors.flatMap((error) => plain(error.message ?? error.value ?? '').split('\n'));
+  const said = lines.map((line) => line.trim()).find((line) => line !== '');
+  return (said ?? '').replace(/^Error: /, '');
+}
+
+/** Text without terminal colours. */
+export function plain(text: string): string {
+  return text.replaceAll(new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'g'), '');
+}
