@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The programs of a guest: one static busybox for everything and dropbear for SSH, from Debian, and
+ * the few files in /etc they read. Two users: root, and `tester` (uid 1000) for what an ordinary
+ * user may do. Neither has a password; keys come with each run.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { LabError } from '../errors.ts';
+import { runOk } from '../process.ts';
+import { architectureFacts, type Architecture } from './architectures.ts';
+import type { Cache } from './cache.ts';
+import { contentKey } from './content-hash.ts';
+import type { ArchiveMember } from './cpio.ts';
+import { fetchDebian, unpackDebian } from './debian.ts';
+
+export interface Userland {
+  /** Path of a directory with the packages unpacked. */
+  root: string;
+  /** Name and version of every package in it, for the report. */
+  packages: { name: string; version: string }[];
+}
+
+/** The guest's packages, unpacked. @throws LabError see {@link fetchDebian} */
+export async function guestUserland(
+  cache: Cache,
+  architecture: Architecture,
+  refresh = false,
+): Promise<Userland> {
+  const packages = await fetchDebian(cache, {
+    architecture,
+    packages: ['busybox-static', 'dropbear-bin'],
+    withDependencies: true,
+    refresh,
+  });
+  const key = contentKey(...packages.map(({ sha256 }) => sha256).toSorted());
+  const root = await cache.entry('userland', `${architecture}-${key.slice(0, 12)}`, async (directory) => {
+    cache.progress(`unpacking the guest's userland for ${architecture}`);
+    for (const { file } of packages) await unpackDebian(file, directory);
+  });
+  return { root, packages: packages.map(({ name, version }) => ({ name, version })) };
+}
+
+const PASSWD = `root:x:0:0:root:/root:/bin/sh
+tester:x:1000:1000:an ordinary user:/home/tester:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/false
+`;
+const GROUP = 'root:x:0:\ntty:x:5:\nkvm:x:104:\ntester:x:1000:\nnogroup:x:65534:\n';
+/** `*`: no password is right, but the account is not locked. */
+const SHADOW = 'root:*:19000::::::\ntester:*:19000::::::\nnobody:*:19000::::::\n';
+
+/** The programs and /etc as members of an archive; see {@link cpioArchive}. */
+export async function userlandMembers(
+  userland: Userland,
+  architecture: Architecture,
+): Promise<ArchiveMember[]> {
+  const { triplet } = architectureFacts(architecture);
+  const dropbear = join(userland.root, 'usr/sbin/dropbear');
+  const { interpreter, libraries } = await linkedWith(dropbear, [
+    join(userland.root, 'lib', triplet),
+    join(userland.root, 'usr/lib', triplet),
+  ]);
+  const members: ArchiveMember[] = [
+    {
+      path: 'bin/busybox',
+      kind: 'file',
+      mode: 0o755,
+      data: await readFile(join(userland.root, 'bin/busybox')),
+    },
+    // The other names of busybox are made by init: which there are only it knows.
+    { path: 'bin/sh', kind: 'link', mode: 0o777, data: 'busybox' },
+    { path: 'usr/sbin/dropbear', kind: 'file', mode: 0o755, data: await readFile(dropbear) },
+    { path: 'etc/passwd', kind: 'file', mode: 0o644, data: PASSWD },
+    { path: 'etc/group', kind: 'file', mode: 0o644, data: GROUP },
+    { path: 'etc/shadow', kind: 'file', mode: 0o600, data: SHADOW },
+    { path: 'etc/shells', kind: 'file', mode: 0o644, data: '/bin/sh\n' },
+    { path: 'dev/console', kind: 'character-device', mode: 0o600, device: [5, 1] },
+  ];
+  for (const [name, file] of libraries) {
+    const path = name === basename(interpreter) ? interpreter.slice(1) : `lib/${triplet}/${name}`;
+    members.push({ path, kind: 'file', mode: 0o755, data: await readFile(file) });
+  }
+  return members;
+}
+
+/** The shared libraries a program needs, and theirs, by name; the loader among them. */
+async function linkedWith(
+  program: string,
+  directories: readonly string[],
+): Promise<{ interpreter: string; libraries: Map<string, string> }> {
+  const header = await runOk(['readelf', '--wide', '--program-headers', program]);
+  const interpreter = /interpreter: ([^\]]+)\]/.exec(header.stdout)?.[1];
+  if (interpreter === undefined) throw new LabError('USERLAND', `${program} names no dynamic loader`);
+  const libraries = new Map<string, string>();
+  const queue = [program];
+  for (const file of queue) {
+    const { stdout } = await runOk(['readelf', '--wide', '--dynamic', file]);
+    const names = [...stdout.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((match) => match[1] ?? '');
+    for (const name of [...names, basename(interpreter)]) {
+      if (libraries.has(name)) continue;
+      const found = await firstFile(directories.map((directory) => join(directory, name)));
+      if (found === undefined)
+        throw new LabError('USERLAND', `${file} needs ${name}, which no package brought`);
+      libraries.set(name, found);
+      queue.push(found);
+    }
+  }
+  return { interpreter, libraries };
+}
+
+async function firstFile(paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() === true) return path;
+  }
+  return undefined;
+}
