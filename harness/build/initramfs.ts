@@ -5,7 +5,7 @@
  * that the kernel unpacks over it, see per-run.ts.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import { cpioArchive, directoriesFor, type ArchiveMember } from './cpio.ts';
@@ -42,7 +42,14 @@ export async function baseInitramfs(cache: Cache, request: InitramfsRequest): Pr
   const init = await readFile(new URL('guest/init', import.meta.url));
   const modules = [...ALWAYS, ...(request.modules ?? [])];
   const extra = request.extraModules ?? [];
-  const key = contentKey(RECIPE, init, userland.root, kernel.modules, modules.join(' '), extra.join(' '));
+  const key = contentKey(
+    RECIPE,
+    init,
+    basename(userland.root),
+    kernel.package.version,
+    modules.join(' '),
+    extra.join(' '),
+  );
   const name = `${kernel.release}-${key.slice(0, 12)}`;
   const directory = await cache.entry('initramfs', name, async (directory) => {
     cache.progress(`making the guest's file system for Linux ${kernel.release}`);
@@ -76,11 +83,14 @@ async function moduleMembers(
   const loaded = await modulesInOrder(kernel.modules, names);
   const inBoot = new Set(loaded.map(({ name }) => name));
   const others = (await modulesInOrder(kernel.modules, extra)).filter(({ name }) => !inBoot.has(name));
-  const member = (path: string, data: Buffer): ArchiveMember => ({ path, kind: 'file', mode: 0o644, data });
   return [
     ...loaded.map(({ name, image }, index) =>
-      member(`lib/bufrig/${String(index).padStart(2, '0')}-${name}.ko`, image),
+      moduleFile(`lib/bufrig/${String(index).padStart(2, '0')}-${name}.ko`, image),
     ),
-    ...others.map(({ name, image }) => member(`lib/bufrig/extra/${name}.ko`, image)),
+    ...others.map(({ name, image }) => moduleFile(`lib/bufrig/extra/${name}.ko`, image)),
   ];
+}
+
+function moduleFile(path: string, data: Buffer): ArchiveMember {
+  return { path, kind: 'file', mode: 0o644, data };
 }

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Builds a kernel module against a kernel tree, on this machine or on the target itself. A build is
+ * named by all it is made from: source, diff, tree and compiler; the same again costs nothing.
+ */
+import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { LabError } from '../errors.ts';
+import { run } from '../process.ts';
+import type { KernelTree, Target } from '../target/target.ts';
+import { architectureFacts, type Architecture } from './architectures.ts';
+import type { Cache } from './cache.ts';
+import { compilerFor } from './compiler.ts';
+import { contentKey } from './content-hash.ts';
+import { layOutModuleSource, moduleSourceKey, moduleSourceTar, type ModuleSource } from './module-source.ts';
+
+export interface ModuleBuild extends ModuleSource {
+  architecture: Architecture;
+  /** Accept a build that gave warnings; by default one warning fails it. */
+  allowWarnings?: boolean;
+}
+
+export interface BuiltModule {
+  /** Path of the .ko: on this machine for {@link buildModule}, on the target for {@link buildModuleOnTarget}. */
+  file: string;
+  /** What make printed. */
+  log: string;
+  /** Names this build in the cache and in reports. */
+  key: string;
+  /** The kernel release it is for. */
+  release: string;
+}
+
+/**
+ * Builds a module on this machine. A second call with nothing changed does no work.
+ * @throws LabError `KERNEL_TREE`, `MODULE_SOURCE`, `DIFF_REJECTED`, `COMPILER_MISSING`, `MODULE_BUILD`
+ */
+export async function buildModule(
+  cache: Cache,
+  request: ModuleBuild & { tree: Extract<KernelTree, { where: 'host' }> },
+): Promise<BuiltModule> {
+  const { architecture, tree } = request;
+  const identity = await examineTree(tree.directory, architecture);
+  const sourceKey = await moduleSourceKey(request);
+  const compiler = await compilerFor(architecture);
+  const warnings = request.allowWarnings === true ? 'warnings' : '';
+  const key = contentKey(sourceKey, identity.key, compiler.version, warnings).slice(0, 24);
+  const entry = await cache.entry('module', key, async (directory) => {
+    cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
+    const layout = join(directory, 'layout');
+    const source = await layOutModuleSource(request, layout);
+    const argv = makeArgv(tree.directory, source, architecture, compiler);
+    const result = await run(argv);
+    // With the paths of the checkout, not of the copy.
+    const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
+    judgeBuild(log, result.code, request);
+    const built = await theOneModule(source);
+    await rename(join(source, built), join(directory, built));
+    await writeFile(join(directory, 'build.log'), log);
+    await rm(layout, { recursive: true });
+  });
+  return {
+    file: join(entry, await theOneModule(entry)),
+    log: await readFile(join(entry, 'build.log'), 'utf8'),
+    key,
+    release: identity.release,
+  };
+}
+
+/**
+ * Builds a module on the target, natively, in the rig's directory there.
+ * @throws LabError `MODULE_SOURCE`, `DIFF_REJECTED`, `MODULE_BUILD`; whatever the target's exec throws
+ */
+export async function buildModuleOnTarget(
+  cache: Cache,
+  target: Target,
+  tree: Extract<KernelTree, { where: 'target' }>,
+  request: ModuleSource & { allowWarnings?: boolean },
+): Promise<BuiltModule> {
+  const key = contentKey(await moduleSourceKey(request), target.facts.kernelRelease).slice(0, 24);
+  const { tar, module } = await cache.scratch((scratch) => moduleSourceTar(request, scratch));
+  const top = `${target.directory}/module-${key}`;
+  await target.execOk(['mkdir', '-p', top]);
+  await target.execOk(['tar', '-C', top, '-xf', '-'], { input: tar });
+  const source = `${top}/${module}`;
+  const result = await target.exec(['make', '-C', tree.directory, `M=${source}`, 'W=1', 'modules']);
+  const log = `${result.stdout}${result.stderr}`;
+  judgeBuild(log, result.code, request);
+  const listed = await target.execOk(['find', source, '-maxdepth', '1', '-name', '*.ko']);
+  return {
+    file: onlyOne(listed.stdout.split('\n').filter(Boolean)),
+    log,
+    key,
+    release: target.facts.kernelRelease,
+  };
+}
+
+/**
+ * What a kernel tree is for, read from a few small files.
+ * @throws LabError `KERNEL_TREE` when no module can be built against it for that architecture
+ */
+async function examineTree(
+  directory: string,
+  architecture: Architecture,
+): Promise<{ key: string; release: string }> {
+  const read = (name: string): Promise<Buffer> =>
+    readFile(join(directory, name)).catch(() => {
+      throw badTree(directory, `has no ${name}`, 'name a configured and built kernel tree, or its headers');
+    });
+  const makefile = await read('Makefile');
+  const config = await read('.config');
+  const symbols = await read('Module.symvers');
+  // Not include/config/kernel.release: Debian's headers override it.
+  const release = await read('include/generated/utsrelease.h');
+  const { configLine } = architectureFacts(architecture);
+  if (!config.includes(`\n${configLine}\n`)) {
+    throw badTree(
+      directory,
+      `is not for ${architecture}: its .config lacks ${configLine}`,
+      'check the target',
+    );
+  }
+  return {
+    key: contentKey(makefile, config, symbols, release, await read('include/generated/autoconf.h')),
+    release: /UTS_RELEASE "([^"]+)"/.exec(release.toString())?.[1] ?? 'unknown',
+  };
+}
+
+function makeArgv(
+  tree: string,
+  source: string,
+  architecture: Architecture,
+  compiler: { prefix: string; command: string },
+): [string, ...string[]] {
+  return [
+    'make',
+    '-C',
+    tree,
+    `M=${source}`,
+    `ARCH=${architectureFacts(architecture).kernel}`,
+    `CROSS_COMPILE=${compiler.prefix}`,
+    // Debian's headers name the compiler's exact version, which this machine need not have.
+    `CC=${compiler.command}`,
+    'W=1',
+    // The place of the build is chance and must not get into debug information or WARN() texts.
+    `KCFLAGS=-ffile-prefix-map=${source}/=`,
+    `-j${availableParallelism()}`,
+    'modules',
+  ];
+}
+
+/** Compiler's and modpost's warnings. @throws LabError `MODULE_BUILD` */
+function judgeBuild(
+  log: string,
+  code: number | null,
+  request: ModuleSource & { allowWarnings?: boolean },
+): void {
+  const errors = log.split('\n').filter((line) => /\berror:|^ERROR:|\bStop\.|\*\*\*/.test(line));
+  if (code !== 0) {
+    const text =
+      errors.length > 0 ? errors.slice(0, 10).join('\n') : log.trim().split('\n').slice(-10).join('\n');
+    throw new LabError('MODULE_BUILD', `building the module in ${request.source} failed:\n${text}`);
+  }
+  const warnings = log.split('\n').filter((line) => /: warning: |^WARNING: /.test(line));
+  if (warnings.length > 0 && request.allowWarnings !== true) {
+    throw new LabError(
+      'MODULE_BUILD',
+      `the module in ${request.source} builds with warnings:\n${warnings.join('\n')}`,
+      { hint: 'fix them; a profile may allow them' },
+    );
+  }
+}
+
+async function theOneModule(directory: string): Promise<string> {
+  const names = await readdir(directory);
+  return onlyOne(names.filter((name) => name.endsWith('.ko')));
+}
+
+function onlyOne(modules: readonly string[]): string {
+  const [module, ...others] = modules;
+  if (module !== undefined && others.length === 0) return module;
+  const what = module === undefined ? 'no .ko' : `more than one .ko: ${modules.join(' ')}`;
+  throw new LabError('MODULE_BUILD', `the build gave ${what}`, { hint: 'obj-m should name one module' });
+}
+
+function badTree(directory: string, what: string, hint: string): LabError {
+  return new LabError('KERNEL_TREE', `the kernel tree ${directory} ${what}`, { hint });
+}
