@@ -25,6 +25,8 @@ export interface Judged {
   undeclared: boolean;
 }
 
+const notStarted = 'never started: a test it depends on failed, or the run was cut short';
+
 /** Whether the outcome leaves the run red. */
 export function isRed({ verdict, undeclared }: Judged): boolean {
   return verdict === 'not-run' ? undeclared : verdict !== 'pass';
@@ -35,7 +37,7 @@ export function judgeTest(test: TestCase): Judged {
   const attempts = test.results.map((result) => judgeResult(test, result));
   const known = attempts.filter(({ verdict }) => verdict !== 'infra' && verdict !== 'not-run');
   const last = attempts.at(-1);
-  if (last === undefined) return { verdict: 'not-run', cause: 'the run ended before it', undeclared: true };
+  if (last === undefined) return { verdict: 'not-run', cause: notStarted, undeclared: true };
   return strongest(known) ?? last;
 }
 
@@ -49,7 +51,7 @@ export function judgeResult(test: TestCase, result: TestResult): Judged {
 
   if (result.status === 'skipped') {
     const gate = result.annotations.find(({ type }) => type === 'skip' || type === 'fixme');
-    const why = gate === undefined ? 'the run ended before it' : (gate.description ?? 'skipped by the test');
+    const why = gate === undefined ? notStarted : (gate.description ?? 'skipped by the test');
     candidates.push({ verdict: 'not-run', cause: why, undeclared: gate === undefined });
   } else if (result.status === test.expectedStatus) {
     candidates.push({ verdict: 'pass', cause: '', undeclared: false });
@@ -66,7 +68,7 @@ export function judgeResult(test: TestCase, result: TestResult): Judged {
   const judged = strongest(candidates);
   if (judged === undefined) return { verdict: 'infra', cause: 'it left no outcome', undeclared: false };
   if (judged.verdict === 'pass') return judged;
-  return { ...judged, cause: cause ?? (judged.cause === '' ? firstLine(result.errors) : judged.cause) };
+  return { ...judged, cause: cause ?? (judged.cause === '' ? oneLine(result.errors[0]) : judged.cause) };
 }
 
 interface ErrorRule {
@@ -97,7 +99,7 @@ const errorRules: readonly ErrorRule[] = [
 export function judgeError(error: TestError): Judged {
   const message = plain(error.message ?? error.value ?? '');
   const rule = errorRules.find(({ pattern }) => pattern.test(message));
-  return { verdict: rule?.verdict ?? 'fail', cause: firstLine([error]), undeclared: false };
+  return { verdict: rule?.verdict ?? 'fail', cause: oneLine(error), undeclared: false };
 }
 
 function statedVerdict(word: string | undefined): Verdict {
@@ -110,11 +112,22 @@ function strongest(candidates: readonly Judged[]): Judged | undefined {
   return candidates.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict))[0];
 }
 
-/** The first line that says something, without colours and without the word Error in front. */
-export function firstLine(errors: readonly TestError[]): string {
-  const lines = errors.flatMap((error) => plain(error.message ?? error.value ?? '').split('\n'));
-  const said = lines.map((line) => line.trim()).find((line) => line !== '');
-  return (said ?? '').replace(/^Error: /, '');
+/**
+ * An error in one line: of an assertion what it expected and saw, of anything else its first line.
+ * Colours, and the words that Playwright puts before and after, are dropped.
+ */
+export function oneLine(error: TestError | undefined): string {
+  const lines = plain(error?.message ?? error?.value ?? '')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+  const [first = ''] = lines;
+  const assertion = lines.findIndex((line) => line.includes('expect('));
+  if (assertion === -1) return first.replace(/^Error: /, '');
+  const [seen, more] = lines.slice(assertion + 1);
+  const said = more?.startsWith('Received') === true ? `${seen}, ${more}` : seen;
+  const title = assertion === 0 ? [] : [first];
+  return [...title, said ?? lines[assertion]].join(': ').replace(/^Error: /, '');
 }
 
 /** Text without terminal colours. */
