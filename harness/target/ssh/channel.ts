@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/** One command on the other side of an SSH channel: its streams, and the truth about how it ended. */
+import { constants } from 'node:os';
+import type { ClientChannel } from 'ssh2';
+import { LabError } from '../../errors.ts';
+import type { Ending } from '../../process.ts';
+import type { RemoteProcess } from '../target.ts';
+
+/** Bytes of standard error that are kept for a listener that has not come yet. */
+const KEPT_STDERR = 64 * 1024;
+
+/** Reads a stream all the time and keeps what came before the first listener for it. */
+class Tap {
+  #early: Buffer[] | undefined = [];
+  #earlyBytes = 0;
+  readonly #listeners: Array<(chunk: Buffer) => void> = [];
+  readonly #keep: number;
+
+  /** @param keep bytes to hold for the first listener; the oldest go first */
+  constructor(stream: NodeJS.ReadableStream, keep: number) {
+    this.#keep = keep;
+    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+  }
+
+  listen(listener: (chunk: Buffer) => void): void {
+    this.#listeners.push(listener);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const chunk of early) listener(chunk);
+  }
+
+  #take(chunk: Buffer): void {
+    for (const listener of this.#listeners) listener(chunk);
+    if (this.#early === undefined) return;
+    this.#early.push(chunk);
+    this.#earlyBytes += chunk.length;
+    while (this.#earlyBytes > this.#keep && this.#early.length > 1)
+      this.#earlyBytes -= this.#early.shift()?.length ?? 0;
+  }
+}
+
+export class ChannelProcess implements RemoteProcess {
+  readonly ended: Promise<Ending>;
+  readonly #channel: ClientChannel;
+  readonly #stdout: Tap;
+  readonly #stderr: Tap;
+  readonly #linkLoss: () => LabError | undefined;
+  readonly #what: string;
+  #closed = false;
+
+  /**
+   * @param what the command, for messages
+   * @param linkLoss says how the link was lost, or undefined while it stands
+   */
+  constructor(channel: ClientChannel, what: string, linkLoss: () => LabError | undefined) {
+    this.#channel = channel;
+    this.#what = what;
+    this.#linkLoss = linkLoss;
+    this.#stdout = new Tap(channel, Number.POSITIVE_INFINITY);
+    this.#stderr = new Tap(channel.stderr, KEPT_STDERR);
+    // Writing to a process that is gone shows in how it ended.
+    channel.on('error', () => {});
+    this.ended = this.#end();
+    // Whoever needs to know awaits `ended`; the others must not be killed by an unhandled rejection.
+    this.ended.catch(() => {});
+  }
+
+  write(data: string | Buffer): void {
+    if (this.#closed) throw this.#linkLoss() ?? this.#lost('has ended; nothing can be written to it');
+    this.#channel.write(data);
+  }
+
+  end(data?: string | Buffer): void {
+    if (!this.#closed) this.#channel.end(data);
+  }
+
+  onStdout(listener: (chunk: Buffer) => void): void {
+    this.#stdout.listen(listener);
+  }
+
+  onStderr(listener: (chunk: Buffer) => void): void {
+    this.#stderr.listen(listener);
+  }
+
+  /** Gives the channel up; the process on the other side may live on. */
+  abandon(): void {
+    this.#channel.close();
+  }
+
+  /** Settles once both streams are read to their end and the channel is closed. */
+  #end(): Promise<Ending> {
+    const channel = this.#channel;
+    return new Promise((resolve, reject) => {
+      let ending: Ending | undefined;
+      channel.once('exit', (code: number | null, signal?: string) => {
+        ending = { code, signal: signal === undefined ? null : signalOf(signal) };
+      });
+      let open = 2;
+      const settle = (): void => {
+        open -= 1;
+        if (open > 0) return;
+        this.#closed = true;
+        // Even with an exit status, output may be missing when the link broke: not an ending to trust.
+        const loss = this.#linkLoss();
+        if (loss !== undefined) reject(loss);
+        else if (ending === undefined) reject(this.#lost('ended without an exit status'));
+        else resolve(ending);
+      };
+      channel.once('close', settle);
+      channel.stderr.once('close', settle);
+    });
+  }
+
+  #lost(how: string): LabError {
+    return new LabError('LINK_LOST', `${this.#what} ${how}`, {
+      hint: 'the SSH server on the target may have been killed or be out of memory; read its log',
+    });
+  }
+}
+
+/** RFC 4254, 6.10 lets a server send names of its own; the process was killed all the same. */
+function signalOf(name: string): NodeJS.Signals {
+  return isSignal(name) ? name : 'SIGKILL';
+}
+
+function isSignal(name: string): name is NodeJS.Signals {
+  return name in constants.signals;
+}

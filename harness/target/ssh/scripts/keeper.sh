@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# Owns the rig's directory on the target, from making it to removing it. Follows sweep.sh.
+# $1: where to make it   $2: KiB that must be free there
+#
+# It says ready=<directory>, or failed=<why> and the mounts, and then waits for its standard input
+# to end. That happens when the rig is done, and also when the rig or the link dies. Then it kills
+# what is left of the rig's processes, runs the file at-end in the directory if there is one, and
+# removes the directory.
+trap '' HUP INT TERM PIPE
+umask 077
+boot=$(cat /proc/sys/kernel/random/boot_id)
+
+# Rigs whose target lost power could not clean up: owner tells the boot and the keeper's process.
+for old in "$1"/bufrig.??????; do
+	if [ -L "$old" ] || [ ! -O "$old" ] || [ ! -f "$old/owner" ]; then continue; fi
+	read -r its_boot its_keeper <"$old/owner"
+	if [ "$its_boot" = "$boot" ] && [ -d "/proc/$its_keeper" ]; then continue; fi
+	rm -rf "$old"
+done
+
+if ! dir=$(mktemp -d "$1/bufrig.XXXXXX"); then
+	echo failed=create
+	cat /proc/mounts
+	exit 1
+fi
+refuse() {
+	echo "failed=$1"
+	cat /proc/mounts
+	rm -rf "$dir"
+	exit 1
+}
+
+# Renamed into place, so that no other keeper reads half of it.
+{ echo "$boot $$" >"$dir/owner.new" && mv "$dir/owner.new" "$dir/owner"; } || refuse full
+free=$(df -Pk "$dir" | { read -r heading; read -r device size used available rest; echo "$available"; })
+echo "free=$free"
+[ "${free:-$2}" -ge "$2" ] || refuse full
+
+printf '#!/bin/sh\nexit 42\n' >"$dir/try" || refuse full
+chmod 700 "$dir/try"
+"$dir/try"
+[ $? = 42 ] || refuse noexec
+rm -f "$dir/try"
+
+echo "ready=$dir"
+exec >/dev/null 2>&1
+cat
+sweep "$dir"
+if [ -f "$dir/at-end" ]; then sh "$dir/at-end"; fi
+rm -rf "$dir"
