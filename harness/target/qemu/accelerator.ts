@@ -6,9 +6,8 @@
  */
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
+import { hostArchitecture } from '../../build/architectures.ts';
 import type { Cache } from '../../build/cache.ts';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Machine } from './machines.ts';
 
 export type AcceleratorName = 'kvm' | 'tcg';
@@ -31,8 +30,8 @@ export async function chooseAccelerator(
   cache: Cache,
   makesProgress: () => Promise<boolean>,
 ): Promise<Accelerator> {
-  if (machine.hostArchitecture !== process.arch) {
-    return { name: 'tcg', reason: `the host is ${process.arch}, the guest ${machine.architecture}` };
+  if (machine.architecture !== hostArchitecture()) {
+    return { name: 'tcg', reason: `the host is ${hostArchitecture()}, the guest ${machine.architecture}` };
   }
   const openable = await access('/dev/kvm', constants.R_OK | constants.W_OK).then(
     () => true,
@@ -40,10 +39,11 @@ export async function chooseAccelerator(
   );
   if (!openable) return { name: 'tcg', reason: '/dev/kvm cannot be opened for reading and writing' };
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
-  const entry = await cache.entry('kvm-probe', `${bootId} ${qemuVersion}`, async (folder) => {
-    await writeFile(join(folder, 'answer'), (await makesProgress()) ? 'yes' : 'no');
+  const works = await cache.record('kvm', `${bootId} QEMU ${qemuVersion}`, {
+    compute: makesProgress,
+    isValid: (known): known is boolean => typeof known === 'boolean',
   });
-  return (await readFile(join(entry, 'answer'), 'utf8')) === 'yes'
+  return works
     ? { name: 'kvm', reason: 'a guest made progress under KVM' }
     : { name: 'tcg', reason: '/dev/kvm opens, but a guest made no progress under it' };
 }

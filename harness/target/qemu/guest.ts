@@ -2,6 +2,7 @@
 /** One QEMU process: its command line, its control connection, and the account of its death. */
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { architectureFacts } from '../../build/architectures.ts';
 import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { endOf, startOwned, type Ending } from '../../process.ts';
@@ -50,11 +51,12 @@ export class Guest {
     const bytes = options.memoryMiB * 1024 * 1024;
     this.console = new ConsoleFile(folder.file('console.log'));
     this.externalMemory = { file: folder.file('ram'), regions: options.machine.ram(bytes) };
-    this.#process = startOwned([options.machine.emulator, ...commandLine(folder, options)], {
+    const emulator = architectureFacts(options.machine.architecture).qemu.program;
+    this.#process = startOwned([emulator, ...commandLine(folder, options)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()));
-    this.#ended = endOf(this.#process, options.machine.emulator);
+    this.#ended = endOf(this.#process, emulator);
     this.#ended.then(
       (ending) => (this.#ending = ending),
       (error: Error) => (this.#ending = error),

@@ -3,24 +3,18 @@
  * The emulated machines: what QEMU is told for each architecture, and where the machine puts its
  * RAM. A further machine is one more row.
  */
-import type { ArchitectureName } from '../../build/architectures.ts';
+import type { Architecture } from '../../build/architectures.ts';
 import type { RamRegion } from '../target.ts';
 import type { AcceleratorName } from './accelerator.ts';
 
 export interface Machine {
-  architecture: ArchitectureName;
-  /** The emulator's command. */
-  emulator: string;
-  /** Name as Node's process.arch has it: a guest of the host's architecture can use KVM. */
-  hostArchitecture: string;
+  architecture: Architecture;
   /** Value of `-machine`, without the memory backend. */
   board: string;
   /** Value of `-cpu` for each accelerator. */
   cpu: Record<AcceleratorName, string>;
   /** Device name of the virtio network card. */
   networkDevice: string;
-  /** Kernel modules the guest needs for the devices above, by name. */
-  modules: string[];
   /** Kernel arguments for the console. */
   consoleArguments: string[];
   /** Where the machine maps a RAM file of this many bytes. */
@@ -33,12 +27,9 @@ export const machines = {
   // QEMU hw/arm/virt.c base_memmap: RAM begins at 1 GiB and is one piece.
   'virt-arm64': {
     architecture: 'arm64',
-    emulator: 'qemu-system-aarch64',
-    hostArchitecture: 'arm64',
     board: 'virt,gic-version=max',
     cpu: { tcg: 'cortex-a57', kvm: 'host' },
     networkDevice: 'virtio-net-pci',
-    modules: ['virtio_pci', 'virtio_net'],
     consoleArguments: ['console=ttyAMA0'],
     ram: (bytes) => [{ fileOffset: 0, physicalAddress: GIB, bytes }],
   },

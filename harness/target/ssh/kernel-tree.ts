@@ -48,14 +48,14 @@ async function checkHostTree(directory: string, who: string, release: string): P
   const makefile = await stat(join(directory, 'Makefile')).catch(() => undefined);
   if (makefile === undefined)
     throw missing(`${who}: ${directory} on this machine is not a kernel build tree: it has no Makefile`);
-  // Written by the kernel's own build (Makefile: include/config/kernel.release); packages may lack it.
-  const built = await readFile(join(directory, 'include/config/kernel.release'), 'utf8').catch(
-    () => undefined,
-  );
-  if (built !== undefined && built.trim() !== release)
+  // What modules built here will say of themselves (Makefile: utsrelease.h). Not kernel.release: in
+  // Debian's headers that file has the version without the ABI name.
+  const header = await readFile(join(directory, 'include/generated/utsrelease.h'), 'utf8').catch(() => '');
+  const built = /UTS_RELEASE "(.*)"/.exec(header)?.[1];
+  if (built !== undefined && built !== release)
     throw new LabError(
       'KERNEL_TREE_WRONG',
-      `${who}: runs kernel ${release}, but the build tree ${directory} is of ${built.trim()}: its modules would not load`,
+      `${who}: runs kernel ${release}, but the build tree ${directory} is of ${built}: its modules would not load`,
       { hint: `BUFRIG_KERNEL_TREE=<the prepared build tree of ${release}>` },
     );
   return { where: 'host', directory };
