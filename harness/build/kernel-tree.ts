@@ -13,10 +13,7 @@ export async function assembleKernelTree(root: string, release: string): Promise
   const text = await readFile(makefile, 'utf8').catch(() => {
     throw new LabError('KERNEL_LAYOUT', `the headers of Linux ${release} have no Makefile at ${makefile}`);
   });
-  // The one absolute path. Relative to the Makefile that is being read, so that the entry can be moved.
-  const rewritten = text.replace(
-    /^include \/usr\/src\/(\S+)$/m,
-    'include $(realpath $(dir $(lastword $(MAKEFILE_LIST)))../$1)',
-  );
-  await writeFile(makefile, rewritten);
+  // Absolute paths to its parts become relative to the Makefile that is being read, so that the entry can be moved.
+  const here = '$(realpath $(dir $(lastword $(MAKEFILE_LIST)))..)';
+  await writeFile(makefile, text.replaceAll('/usr/src/linux-headers-', `${here}/linux-headers-`));
 }

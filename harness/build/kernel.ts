@@ -82,7 +82,7 @@ export async function debianKernel(cache: Cache, request: KernelRequest): Promis
 }
 
 /** Changes when what is done with the packages changes, so that old entries are not used. */
-const RECIPE = 'kernel-1';
+const RECIPE = 'kernel-2';
 
 async function describe(
   root: string,

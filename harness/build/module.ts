@@ -143,6 +143,8 @@ function makeArgv(
     // Debian's headers name the compiler's exact version, which this machine need not have.
     `CC=${compiler.command}`,
     'W=1',
+    // Type information for BPF needs pahole and is of no use here.
+    'CONFIG_DEBUG_INFO_BTF_MODULES=',
     // The place of the build is chance and must not get into debug information or WARN() texts.
     `KCFLAGS=-ffile-prefix-map=${source}/=`,
     `-j${availableParallelism()}`,

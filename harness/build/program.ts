@@ -69,7 +69,10 @@ async function compile(
       compiler.command,
       ...FLAGS,
       ...includes,
-      ...['-o', output, ...sources, '-pthread'],
+      '-o',
+      output,
+      ...sources,
+      '-pthread',
     ]);
   });
   return join(entry, name);
