@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ids and attachments: which names exist, which open file may use which buffer,
+ * and what goes when a name, a file or the device goes.
+ *
+ * The rules, all under device->lock:
+ *  - An id in the table has at least one attachment, and holds one reference.
+ *  - An attachment of a file bound to one buffer (CONTIGBUF_NAMING_FD) holds a
+ *    reference, and so can outlive the id.
+ *  - Every other attachment holds none and goes with the id.
+ *
+ * Functions ending in _locked return how many references the caller has to put
+ * after unlocking, because the last put frees memory.
+ *
+ * Copyright (C) 2026 the bufrig authors
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+/*
+ * With the narrowest cookies (naming.c) every id has to have an offset and
+ * 65536 allocations have to pass before one is used again.
+ */
+#define ID_MAX	((1U << 17) - 0x200)
+
+static void put_many(struct contigbuf_buffer *buffer, unsigned int count)
+{
+	while (count--)
+		contigbuf_buffer_put(buffer);
+}
+
+static bool is_owner(const struct contigbuf_buffer *buffer)
+{
+	return uid_eq(buffer->owner, current_fsuid()) ||
+	       capable(CAP_DAC_OVERRIDE);
+}
+
+/**
+ * contigbuf_attachment_of - what a buffer is to an open file
+ * @file: open file
+ * @buffer: buffer of the same device
+ *
+ * Returns its attachment there or NULL. Under device->lock.
+ */
+struct contigbuf_attachment *
+contigbuf_attachment_of(struct contigbuf_file *file,
+			const struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_attachment *attachment;
+
+	lockdep_assert_held(&file->device->lock);
+	list_for_each_entry(attachment, &buffer->attachments, in_buffer)
+		if (attachment->file == file)
+			return attachment;
+	return NULL;
+}
+
+/* The one attachment of a file that is bound to a buffer. */
+static struct contigbuf_attachment *binding(struct contigbuf_file *file)
+{
+	if (!file->users || file->naming != CONTIGBUF_NAMING_FD)
+		return NULL;
+	return list_first_entry_or_null(&file->attachments,
+					struct contigbuf_attachment, in_file);
+}
+
+static void link_locked(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_file *file = attachment->file;
+
+	if (file->naming == CONTIGBUF_NAMING_FD)
+		contigbuf_buffer_get(attachment->buffer);
+	list_add(&attachment->in_buffer, &attachment->buffer->attachments);
+	list_add(&attachment->in_file, &file->attachments);
+}
+
+static unsigned int unlink_locked(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_file *file = attachment->file;
+	bool held = file->naming == CONTIGBUF_NAMING_FD;
+
+	list_del(&attachment->in_buffer);
+	list_del(&attachment->in_file);
+	file->users--;
+	kfree(attachment);
+	return held;
+}
+
+static unsigned int unname_locked(struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_attachment *attachment, *next;
+	unsigned int refs = 0;
+
+	if (!buffer->id)
+		return 0;
+	xa_erase(&buffer->device->ids, buffer->id);
+	buffer->id = 0;
+	list_for_each_entry_safe(attachment, next, &buffer->attachments,
+				 in_buffer)
+		if (attachment->file->naming != CONTIGBUF_NAMING_FD)
+			refs += unlink_locked(attachment);
+	return refs + 1;
+}
+
+static unsigned int detach_locked(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_buffer *buffer = attachment->buffer;
+	unsigned int refs = unlink_locked(attachment);
+
+	if (list_empty(&buffer->attachments))
+		refs += unname_locked(buffer);
+	return refs;
+}
+
+static int claim_locked(struct contigbuf_file *file, u32 naming)
+{
+	if (file->device->dead)
+		return -ENODEV;
+	if (naming > 31 || !(contigbuf_namings() & BIT(naming)))
+		return -EINVAL;
+	if (naming == CONTIGBUF_NAMING_PHYSICAL && !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	if (file->users &&
+	    (file->naming != naming || naming == CONTIGBUF_NAMING_FD))
+		return -EBUSY;
+	if (!file->users)
+		contigbuf_naming_begin(file, naming);
+	file->users++;
+	return 0;
+}
+
+/**
+ * contigbuf_claim - settle how an open file names buffers, before it gets one
+ * @file: fresh, or with the same naming in use
+ * @naming: enum contigbuf_naming, as given by the caller
+ *
+ * Followed by contigbuf_publish() or contigbuf_unclaim().
+ */
+int contigbuf_claim(struct contigbuf_file *file, u32 naming)
+{
+	int err;
+
+	mutex_lock(&file->device->lock);
+	err = claim_locked(file, naming);
+	mutex_unlock(&file->device->lock);
+	return err;
+}
+
+void contigbuf_unclaim(struct contigbuf_file *file)
+{
+	mutex_lock(&file->device->lock);
+	file->users--;
+	mutex_unlock(&file->device->lock);
+}
+
+/**
+ * contigbuf_reserve_id - choose the id of a buffer that nobody can find yet
+ * @buffer: without an id
+ *
+ * Returns 0 with buffer->id set, or -ENOSPC, -ENOMEM.
+ */
+int contigbuf_reserve_id(struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_device *device = buffer->device;
+	u32 id;
+	int err;
+
+	mutex_lock(&device->lock);
+	/* An entry of NULL: taken, but a lookup finds nothing. */
+	err = xa_alloc_cyclic(&device->ids, &id, NULL, XA_LIMIT(1, ID_MAX),
+			      &device->next_id, GFP_KERNEL);
+	if (err >= 0)
+		buffer->id = id;
+	mutex_unlock(&device->lock);
+	if (err == -EBUSY)
+		return -ENOSPC;
+	return err < 0 ? err : 0;
+}
+
+void contigbuf_unreserve_id(struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_device *device = buffer->device;
+
+	mutex_lock(&device->lock);
+	xa_release(&device->ids, buffer->id);
+	buffer->id = 0;
+	mutex_unlock(&device->lock);
+}
+
+/**
+ * contigbuf_publish - give a complete buffer its reserved name
+ * @attachment: with @buffer and @file set, the file claimed; consumed
+ *
+ * From here on others can find the buffer. The id takes a reference of its own.
+ * Returns 0, or -ENODEV with nothing done.
+ */
+int contigbuf_publish(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_buffer *buffer = attachment->buffer;
+	struct contigbuf_device *device = buffer->device;
+	int err = 0;
+
+	mutex_lock(&device->lock);
+	if (device->dead) {
+		err = -ENODEV;
+	} else {
+		/* Needs no memory: the entry is there. */
+		xa_store(&device->ids, buffer->id, buffer, GFP_KERNEL);
+		contigbuf_buffer_get(buffer);
+		link_locked(attachment);
+	}
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+/* Finds a buffer by its id, or by 0 the one the file is bound to. */
+static struct contigbuf_buffer *find_locked(struct contigbuf_file *file, u32 id)
+{
+	struct contigbuf_device *device = file->device;
+	struct contigbuf_attachment *bound;
+	struct contigbuf_buffer *buffer;
+
+	if (device->dead)
+		return ERR_PTR(-ENODEV);
+	if (!id) {
+		bound = binding(file);
+		return bound ? bound->buffer : ERR_PTR(-ENOENT);
+	}
+	buffer = xa_load(&device->ids, id);
+	return buffer ?: ERR_PTR(-ENOENT);
+}
+
+/**
+ * contigbuf_attach - attach a buffer by id
+ * @attachment: with @file and @read_only set; consumed on success
+ * @attach: the request; its results are set on success
+ *
+ * Returns 0, or an error as listed with struct contigbuf_attach.
+ */
+int contigbuf_attach(struct contigbuf_attachment *attachment,
+		     struct contigbuf_attach *attach)
+{
+	struct contigbuf_file *file = attachment->file;
+	struct contigbuf_buffer *buffer;
+	int err;
+
+	mutex_lock(&file->device->lock);
+	buffer = attach->id ? find_locked(file, attach->id) : ERR_PTR(-ENOENT);
+	if (IS_ERR(buffer)) {
+		err = PTR_ERR(buffer);
+		goto unlock;
+	}
+	err = -EACCES;
+	if (!buffer->shared && !is_owner(buffer))
+		goto unlock;
+	err = file->naming == CONTIGBUF_NAMING_FD ? -EBUSY : -EEXIST;
+	if (contigbuf_attachment_of(file, buffer))
+		goto unlock;
+	err = claim_locked(file, attach->naming);
+	if (err)
+		goto unlock;
+	err = contigbuf_offset_of(file, buffer, &attach->offset);
+	if (err) {
+		file->users--;
+		goto unlock;
+	}
+	attach->allocated = buffer->length;
+	attachment->buffer = buffer;
+	link_locked(attachment);
+unlock:
+	mutex_unlock(&file->device->lock);
+	return err;
+}
+
+/**
+ * contigbuf_detach - undo an attachment
+ * @file: open file
+ * @id: name, or 0 for the buffer the file is bound to
+ */
+int contigbuf_detach(struct contigbuf_file *file, u32 id)
+{
+	struct contigbuf_attachment *attachment;
+	struct contigbuf_buffer *buffer;
+	unsigned int refs = 0;
+	int err = 0;
+
+	mutex_lock(&file->device->lock);
+	buffer = find_locked(file, id);
+	if (IS_ERR(buffer)) {
+		err = PTR_ERR(buffer);
+	} else {
+		attachment = contigbuf_attachment_of(file, buffer);
+		if (attachment)
+			refs = detach_locked(attachment);
+		else
+			err = -ENOENT;
+	}
+	mutex_unlock(&file->device->lock);
+	if (refs)
+		put_many(buffer, refs);
+	return err;
+}
+
+/**
+ * contigbuf_free - take the name of a buffer away from everyone
+ * @file: open file; when it is bound to the buffer, that ends too
+ * @id: name, or 0 for the buffer the file is bound to
+ */
+int contigbuf_free(struct contigbuf_file *file, u32 id)
+{
+	struct contigbuf_attachment *attachment;
+	struct contigbuf_buffer *buffer;
+	unsigned int refs = 0;
+	int err = 0;
+
+	mutex_lock(&file->device->lock);
+	buffer = find_locked(file, id);
+	if (IS_ERR(buffer)) {
+		err = PTR_ERR(buffer);
+	} else if (!is_owner(buffer)) {
+		err = -EACCES;
+	} else {
+		refs = unname_locked(buffer);
+		attachment = contigbuf_attachment_of(file, buffer);
+		if (attachment)
+			refs += unlink_locked(attachment);
+	}
+	mutex_unlock(&file->device->lock);
+	if (refs)
+		put_many(buffer, refs);
+	return err;
+}
+
+/**
+ * contigbuf_find - a buffer to work on
+ * @file: open file
+ * @id: name, or 0 for the buffer the file is bound to
+ *
+ * Returns it with a reference for the caller, or -ENOENT, -EACCES, -ENODEV.
+ */
+struct contigbuf_buffer *contigbuf_find(struct contigbuf_file *file, u32 id)
+{
+	struct contigbuf_buffer *buffer;
+
+	mutex_lock(&file->device->lock);
+	buffer = find_locked(file, id);
+	if (!IS_ERR(buffer)) {
+		if (!contigbuf_attachment_of(file, buffer) &&
+		    !buffer->shared && !is_owner(buffer))
+			buffer = ERR_PTR(-EACCES);
+		else
+			contigbuf_buffer_get(buffer);
+	}
+	mutex_unlock(&file->device->lock);
+	return buffer;
+}
+
+/**
+ * contigbuf_describe - facts about a buffer as an open file sees it
+ * @file: open file
+ * @info: info->id says which; all results are set on success
+ *
+ * Returns 0, or an error as listed with struct contigbuf_info.
+ */
+int contigbuf_describe(struct contigbuf_file *file, struct contigbuf_info *info)
+{
+	struct contigbuf_buffer *buffer;
+	int err = 0;
+
+	mutex_lock(&file->device->lock);
+	buffer = find_locked(file, info->id);
+	if (IS_ERR(buffer)) {
+		err = PTR_ERR(buffer);
+		goto unlock;
+	}
+	info->attached = !!contigbuf_attachment_of(file, buffer);
+	if (!info->attached && !buffer->shared && !is_owner(buffer)) {
+		err = -EACCES;
+		goto unlock;
+	}
+	info->id = buffer->id;
+	info->naming = 0;
+	info->offset = 0;
+	info->bytes = buffer->bytes;
+	info->allocated = buffer->length;
+	info->align = buffer->align;
+	info->backend = buffer->backend->id;
+	info->cache = buffer->cache;
+	if (info->attached) {
+		info->naming = file->naming;
+		err = contigbuf_offset_of(file, buffer, &info->offset);
+	}
+unlock:
+	mutex_unlock(&file->device->lock);
+	return err;
+}
+
+/* For close(): no call is at work on the file any more. */
+void contigbuf_detach_all(struct contigbuf_file *file)
+{
+	struct contigbuf_attachment *attachment;
+	struct contigbuf_buffer *buffer;
+	unsigned int refs;
+
+	for (;;) {
+		mutex_lock(&file->device->lock);
+		attachment = list_first_entry_or_null(&file->attachments,
+						      struct contigbuf_attachment,
+						      in_file);
+		if (attachment) {
+			buffer = attachment->buffer;
+			refs = detach_locked(attachment);
+		}
+		mutex_unlock(&file->device->lock);
+		if (!attachment)
+			return;
+		put_many(buffer, refs);
+	}
+}
+
+/* For unbinding: no name survives it. The device is dead, none can come. */
+void contigbuf_free_all(struct contigbuf_device *device)
+{
+	struct contigbuf_buffer *buffer;
+	unsigned long id = 0;
+	unsigned int refs;
+
+	for (;;) {
+		mutex_lock(&device->lock);
+		buffer = xa_find(&device->ids, &id, ULONG_MAX, XA_PRESENT);
+		if (buffer)
+			refs = unname_locked(buffer);
+		mutex_unlock(&device->lock);
+		if (!buffer)
+			return;
+		put_many(buffer, refs);
+	}
+}

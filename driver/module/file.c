@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An open file of the device: from open() to the last close().
+ *
+ * Copyright (C) 2026 the bufrig authors
+ */
+#include <linux/compat.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+static int contigbuf_open(struct inode *inode, struct file *filp)
+{
+	/* The cdev, found under the kernel's lock, keeps the device alive. */
+	struct contigbuf_device *device =
+		container_of(inode->i_cdev, struct contigbuf_device, cdev);
+	struct contigbuf_file *file;
+	bool dead;
+
+	mutex_lock(&device->lock);
+	dead = device->dead;
+	mutex_unlock(&device->lock);
+	if (dead)
+		return -ENODEV;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL);
+	if (!file)
+		return -ENOMEM;
+	file->account = contigbuf_account_create();
+	if (!file->account) {
+		kfree(file);
+		return -ENOMEM;
+	}
+	INIT_LIST_HEAD(&file->attachments);
+	get_device(&device->dev);
+	file->device = device;
+
+	filp->private_data = file;
+	compat_allow_unsigned_offset(filp);
+	return nonseekable_open(inode, filp);
+}
+
+static int contigbuf_release(struct inode *inode, struct file *filp)
+{
+	struct contigbuf_file *file = filp->private_data;
+
+	contigbuf_detach_all(file);
+	contigbuf_account_put(file->account);
+	contigbuf_device_put(file->device);
+	kfree(file);
+	return 0;
+}
+
+const struct file_operations contigbuf_fops = {
+	.owner = THIS_MODULE,
+	.open = contigbuf_open,
+	.release = contigbuf_release,
+	.unlocked_ioctl = contigbuf_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = contigbuf_mmap,
+	COMPAT_FOP_UNSIGNED_OFFSET
+};

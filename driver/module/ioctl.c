@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls: arguments in, the work by the other files, results out. What a
+ * call leaves behind is made visible only after its results reached the caller,
+ * so that a call that fails leaves nothing.
+ *
+ * Copyright (C) 2026 the bufrig authors
+ */
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* The layout is for ever, on every machine. */
+static_assert(sizeof(struct contigbuf_caps) == 56);
+static_assert(sizeof(struct contigbuf_alloc) == 64);
+static_assert(sizeof(struct contigbuf_attach) == 40);
+static_assert(sizeof(struct contigbuf_detach) == 16);
+static_assert(sizeof(struct contigbuf_free) == 16);
+static_assert(sizeof(struct contigbuf_info) == 64);
+static_assert(sizeof(struct contigbuf_resolve) == 48);
+static_assert(sizeof(struct contigbuf_sync) == 32);
+static_assert(sizeof(struct contigbuf_export) == 24);
+
+/**
+ * struct call - one ioctl at work
+ * @file: open file
+ * @user: its argument
+ * @copied: bytes of the argument that both sides know
+ * @arg: the kernel's copy; what the caller's older structure lacks is zero
+ */
+struct call {
+	struct contigbuf_file *file;
+	void __user *user;
+	size_t copied;
+	union {
+		u32 size;
+		struct contigbuf_caps caps;
+		struct contigbuf_alloc alloc;
+		struct contigbuf_attach attach;
+		struct contigbuf_detach detach;
+		struct contigbuf_free free;
+		struct contigbuf_info info;
+		struct contigbuf_resolve resolve;
+	} arg;
+};
+
+static int reply(struct call *call)
+{
+	return copy_to_user(call->user, &call->arg, call->copied) ? -EFAULT : 0;
+}
+
+static int do_caps(struct call *call)
+{
+	struct contigbuf_caps *caps = &call->arg.caps;
+
+	if (caps->flags)
+		return -EINVAL;
+	caps->version = CONTIGBUF_ABI_VERSION;
+	caps->namings = contigbuf_namings();
+	caps->backends = contigbuf_backends();
+	caps->caches = contigbuf_caches(call->file->device);
+	caps->features = 0;
+	caps->size_max = contigbuf_size_max();
+	caps->align_max = CONTIGBUF_ALIGN_MAX;
+	caps->cookie_stride = contigbuf_cookie_stride();
+	return reply(call);
+}
+
+/* The file is claimed and @attachment empty; on success it is consumed. */
+static int allocate(struct call *call, struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_alloc *alloc = &call->arg.alloc;
+	struct contigbuf_buffer *buffer;
+	int err;
+
+	buffer = contigbuf_buffer_create(call->file, alloc);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	err = contigbuf_reserve_id(buffer);
+	if (err)
+		goto put_buffer;
+
+	alloc->id = buffer->id;
+	alloc->allocated = buffer->length;
+	err = contigbuf_offset_of(call->file, buffer, &alloc->offset);
+	if (!err)
+		err = reply(call);
+	if (err)
+		goto unreserve_id;
+
+	attachment->buffer = buffer;
+	err = contigbuf_publish(attachment);
+	if (err)
+		goto unreserve_id;
+	contigbuf_buffer_put(buffer);
+	return 0;
+
+unreserve_id:
+	contigbuf_unreserve_id(buffer);
+put_buffer:
+	contigbuf_buffer_put(buffer);
+	return err;
+}
+
+static struct contigbuf_attachment *attachment_create(struct contigbuf_file *file)
+{
+	struct contigbuf_attachment *attachment;
+
+	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL);
+	if (attachment)
+		attachment->file = file;
+	return attachment;
+}
+
+static int do_alloc(struct call *call)
+{
+	struct contigbuf_alloc *alloc = &call->arg.alloc;
+	struct contigbuf_attachment *attachment;
+	int err;
+
+	if ((alloc->flags & ~CONTIGBUF_ALLOC_FLAGS) || alloc->reserved)
+		return -EINVAL;
+	attachment = attachment_create(call->file);
+	if (!attachment)
+		return -ENOMEM;
+	err = contigbuf_claim(call->file, alloc->naming);
+	if (err)
+		goto free_attachment;
+	err = allocate(call, attachment);
+	if (err)
+		goto unclaim;
+	return 0;
+
+unclaim:
+	contigbuf_unclaim(call->file);
+free_attachment:
+	kfree(attachment);
+	return err;
+}
+
+static int do_attach(struct call *call)
+{
+	struct contigbuf_attach *attach = &call->arg.attach;
+	struct contigbuf_attachment *attachment;
+	int err;
+
+	if ((attach->flags & ~CONTIGBUF_ATTACH_FLAGS) || attach->reserved)
+		return -EINVAL;
+	attachment = attachment_create(call->file);
+	if (!attachment)
+		return -ENOMEM;
+	attachment->read_only = attach->flags & CONTIGBUF_ATTACH_RDONLY;
+	err = contigbuf_attach(attachment, attach);
+	if (err) {
+		kfree(attachment);
+		return err;
+	}
+	err = reply(call);
+	if (err)	/* a bound file keeps its buffer even if the id is gone */
+		contigbuf_detach(call->file,
+				 attach->naming == CONTIGBUF_NAMING_FD ?
+					 0 : attach->id);
+	return err;
+}
+
+static int do_detach(struct call *call)
+{
+	const struct contigbuf_detach *detach = &call->arg.detach;
+
+	if (detach->flags || detach->reserved)
+		return -EINVAL;
+	return contigbuf_detach(call->file, detach->id);
+}
+
+static int do_free(struct call *call)
+{
+	const struct contigbuf_free *free = &call->arg.free;
+
+	if (free->flags || free->reserved)
+		return -EINVAL;
+	return contigbuf_free(call->file, free->id);
+}
+
+static int do_info(struct call *call)
+{
+	struct contigbuf_info *info = &call->arg.info;
+	int err;
+
+	if (info->flags || info->reserved)
+		return -EINVAL;
+	err = contigbuf_describe(call->file, info);
+	return err ?: reply(call);
+}
+
+static int do_resolve(struct call *call)
+{
+	struct contigbuf_resolve *resolve = &call->arg.resolve;
+	struct contigbuf_buffer *buffer;
+	int err = 0;
+
+	if (resolve->flags || resolve->reserved)
+		return -EINVAL;
+	if (!capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	buffer = contigbuf_find(call->file, resolve->id);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	if (resolve->offset < buffer->length) {
+		resolve->phys_addr = buffer->phys + resolve->offset;
+		resolve->dma_addr = buffer->dma + resolve->offset;
+		resolve->length = buffer->length - resolve->offset;
+	} else {
+		err = -EINVAL;
+	}
+	contigbuf_buffer_put(buffer);
+	return err ?: reply(call);
+}
+
+/**
+ * struct command - one ioctl
+ * @cmd: its number
+ * @first: size of the first version of its structure
+ * @size: size of the structure now
+ * @run: checks flags and reserved fields, does it, and replies
+ */
+struct command {
+	unsigned int cmd;
+	size_t first;
+	size_t size;
+	int (*run)(struct call *call);
+};
+
+static const struct command commands[] = {
+	{ CONTIGBUF_IOC_CAPS, 56, sizeof(struct contigbuf_caps), do_caps },
+	{ CONTIGBUF_IOC_ALLOC, 64, sizeof(struct contigbuf_alloc), do_alloc },
+	{ CONTIGBUF_IOC_ATTACH, 40, sizeof(struct contigbuf_attach), do_attach },
+	{ CONTIGBUF_IOC_DETACH, 16, sizeof(struct contigbuf_detach), do_detach },
+	{ CONTIGBUF_IOC_FREE, 16, sizeof(struct contigbuf_free), do_free },
+	{ CONTIGBUF_IOC_INFO, 64, sizeof(struct contigbuf_info), do_info },
+	{ CONTIGBUF_IOC_RESOLVE, 48, sizeof(struct contigbuf_resolve), do_resolve },
+};
+
+static const struct command *find_command(unsigned int cmd)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (commands[i].cmd == cmd)
+			return &commands[i];
+	return NULL;
+}
+
+static int fetch(const struct command *command, struct call *call)
+{
+	u32 size;
+	int err;
+
+	if (get_user(size, (u32 __user *)call->user))
+		return -EFAULT;
+	if (size < command->first)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	err = copy_struct_from_user(&call->arg, command->size, call->user, size);
+	if (err)
+		return err;
+	/* Another thread may have changed it since; this call does not care. */
+	call->arg.size = size;
+	call->copied = min_t(size_t, size, command->size);
+	return 0;
+}
+
+static bool is_dead(struct contigbuf_device *device)
+{
+	bool dead;
+
+	mutex_lock(&device->lock);
+	dead = device->dead;
+	mutex_unlock(&device->lock);
+	return dead;
+}
+
+long contigbuf_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
+{
+	const struct command *command = find_command(cmd);
+	struct call call = {
+		.file = filp->private_data,
+		.user = (void __user *)arg,
+	};
+	int err;
+
+	if (is_dead(call.file->device))
+		return -ENODEV;
+	if (!command)
+		return -ENOTTY;
+	err = fetch(command, &call);
+	return err ?: command->run(&call);
+}
