@@ -21,8 +21,10 @@ export interface ConnectionOptions {
   /** The target's name, for messages. */
   name: string;
   address: SshAddress;
-  /** Private key files; when empty, ~/.ssh/id_ed25519, id_ecdsa and id_rsa as far as they exist. */
+  /** Private key files to log in with; each must be usable. */
   identities: readonly string[];
+  /** Private key files to try after those, as far as they exist. */
+  defaultIdentities?: readonly string[] | undefined;
   /** Path of the SSH agent's socket. */
   agentSocket?: string | undefined;
   /** The accepted host key's fingerprint, `SHA256:...`; known_hosts files are then not asked. */
@@ -67,6 +69,7 @@ export async function enter(ssh2: Ssh2, options: ConnectionOptions, deadline: De
   const limit = deadline.atMost(STEP_LIMITS.banner);
   const identities = await gatherIdentities(
     options.identities,
+    options.defaultIdentities ?? [],
     agent && (() => limit.race(listAgentKeys(agent), 'asking the SSH agent for its keys')),
   );
   const agentFor = (key: ParsedKey): OpenSSHAgent =>

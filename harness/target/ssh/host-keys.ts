@@ -5,7 +5,6 @@
  * which command vouches for it.
  */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LabError, messageOf } from '../../errors.ts';
 import { formatAddress, type SshAddress } from './address.ts';
 import {
@@ -34,19 +33,6 @@ export interface HostKeySources {
   hostKey?: string | undefined;
   /** Paths of known_hosts files; one that does not exist counts as empty. */
   knownHosts: readonly string[];
-}
-
-/**
- * The rig's own known_hosts file, which `bufrig trust` writes.
- * @param environment where `XDG_CONFIG_HOME` is looked up
- */
-export function rigKnownHosts(environment: { XDG_CONFIG_HOME?: string | undefined }, home: string): string {
-  const config = environment.XDG_CONFIG_HOME;
-  return join(
-    config === undefined || config === '' ? join(home, '.config') : config,
-    'bufrig',
-    'known_hosts',
-  );
 }
 
 /**

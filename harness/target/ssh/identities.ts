@@ -4,8 +4,6 @@
  * holds. A server hangs up after a handful of refusals, so the offer is short and the rest is named.
  */
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { ParsedKey } from 'ssh2';
 import { LabError, messageOf } from '../../errors.ts';
 import { fingerprint } from './known-hosts.ts';
@@ -30,27 +28,28 @@ export interface Identities {
 export type ListAgentKeys = () => Promise<ParsedKey[]>;
 
 /**
- * @param files private key files that must be readable; when empty, the usual three under ~/.ssh are
- *   taken as far as they exist
- * @throws LabError `SSH_KEY` for a named file that cannot be used
+ * @param files private key files that must be usable
+ * @param defaults key files that are tried after those, as far as they exist
+ * @throws LabError `SSH_KEY` for one of `files` that cannot be read, or is encrypted and not in the agent
  */
 export async function gatherIdentities(
   files: readonly string[],
+  defaults: readonly string[],
   listAgentKeys: ListAgentKeys | undefined,
 ): Promise<Identities> {
   const agent = await agentKeys(listAgentKeys);
-  const named = files.length > 0;
   const offers: Offer[] = [];
   const leftOut = [...agent.trouble];
-  for (const file of named ? files : usualFiles()) {
+  for (const file of new Set([...files, ...defaults])) {
+    const named = files.includes(file);
     const content = await readKey(file, named);
     if (content === undefined) continue;
-    const locked = lockedKey(content);
-    const held = agent.keys.find((key) => locked?.publicBlob?.equals(key.getPublicSSH()) === true);
-    if (held !== undefined) {
-      offers.push(agentOffer(held, file));
-      agent.keys.splice(agent.keys.indexOf(held), 1);
-    } else if (locked === undefined) offers.push({ label: file, key: { from: 'file', content } });
+    const half = publicHalf(content);
+    const held = agent.keys.find((key) => half.blob?.equals(key.getPublicSSH()) === true);
+    // The same key out of the agent would only cost a second try.
+    if (held !== undefined) agent.keys.splice(agent.keys.indexOf(held), 1);
+    if (!half.encrypted) offers.push({ label: file, key: { from: 'file', content } });
+    else if (held !== undefined) offers.push(agentOffer(held, file));
     else if (named) throw encrypted(file);
     else leftOut.push(`${file}: it is encrypted and the SSH agent does not hold it`);
   }
@@ -59,10 +58,6 @@ export async function gatherIdentities(
     .slice(MAX_OFFERS)
     .map((offer) => `${offer.label}: ${MAX_OFFERS} keys are enough for one try`);
   return { offers: offers.slice(0, MAX_OFFERS), leftOut: [...leftOut, ...surplus] };
-}
-
-function usualFiles(): string[] {
-  return ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(homedir(), '.ssh', name));
 }
 
 function agentOffer(key: ParsedKey, name: string): Offer {
@@ -88,30 +83,26 @@ async function readKey(file: string, mustExist: boolean): Promise<Buffer | undef
 }
 
 /**
- * Tells whether a private key is encrypted. OpenSSH's own format keeps the public half readable
- * (PROTOCOL.key: magic, cipher name, kdf name, kdf options, number of keys, public key).
- * @returns undefined for a key that is open
+ * What a private key file tells without its passphrase. OpenSSH's own format keeps the public half
+ * readable (PROTOCOL.key: magic, cipher name, kdf name, kdf options, number of keys, public key).
  */
-export function lockedKey(content: Buffer): { publicBlob?: Buffer } | undefined {
+export function publicHalf(content: Buffer): { encrypted: boolean; blob?: Buffer } {
   const text = content.toString('latin1');
-  if (/ENCRYPTED/.test(text)) return {};
   const body = /-----BEGIN OPENSSH PRIVATE KEY-----([A-Za-z0-9+/=\s]*)-----END/.exec(text)?.[1];
-  if (body === undefined) return undefined;
+  // PEM says it in its first lines, PKCS#8 in the first.
+  if (body === undefined) return { encrypted: /ENCRYPTED/.test(text) };
   const raw = Buffer.from(body, 'base64');
-  const magic = 'openssh-key-v1\0';
-  if (raw.subarray(0, magic.length).toString('latin1') !== magic) return undefined;
-  let at = magic.length;
+  let at = 'openssh-key-v1\0'.length;
   const next = (): Buffer => {
     const length = at + 4 <= raw.length ? raw.readUInt32BE(at) : 0;
     at += 4 + length;
     return raw.subarray(at - length, at);
   };
   const cipher = next().toString('latin1');
-  if (cipher === 'none') return undefined;
   next();
   next();
   at += 4;
-  return { publicBlob: next() };
+  return { encrypted: cipher !== 'none', blob: next() };
 }
 
 function encrypted(file: string): LabError {

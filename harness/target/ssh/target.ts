@@ -41,7 +41,7 @@ export interface OverOptions {
 }
 
 /** A machine that is up, known by its address. */
-export type SshSpec = ConnectionOptions & Pick<OverOptions, 'kernelTree' | 'directory'>;
+export type SshOptions = ConnectionOptions & Pick<OverOptions, 'kernelTree' | 'directory'>;
 
 /** Milliseconds on real hardware; multiplied by the target's patience. */
 const LIMITS = { put: 120_000, polite: 1000, cleanUp: 10_000, kill: 5000 } as const;
@@ -52,8 +52,8 @@ const ADMIN_PATH = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '
  * Connects to a machine and makes it ready for use.
  * @throws LabError the errors of {@link Connection.open} and of {@link sshTargetOver}
  */
-export async function openSshTarget(spec: SshSpec, deadline: Deadline): Promise<Target> {
-  return sshTargetOver(await Connection.open(spec, deadline), spec, deadline);
+export async function openSshTarget(options: SshOptions, deadline: Deadline): Promise<Target> {
+  return sshTargetOver(await Connection.open(options, deadline), options, deadline);
 }
 
 /**
@@ -239,7 +239,7 @@ async function checkSudo(
   const result = await connection.exec([...prefix, 'true'], { deadline });
   if (result.code === 0) return;
   const { user } = connection.address;
-  const said = (result.stderr.trim() || result.stdout.trim()).split('\n')[0] ?? '';
+  const said = (result.stderr.trim() || result.stdout.trim()).split('\n').join('; ');
   throw new LabError(
     'TARGET_SUDO',
     `${connection.who}: ${user} is not root and cannot become root: sudo -n: ${said}`,
