@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The kernel's log: a bookmark written into it, and `agent kmsg`, which follows it from the oldest
+ * record the kernel still has. One line per record, as /dev/kmsg gives it
+ * (Documentation/ABI/testing/dev-kmsg); the lines of a record's dictionary follow behind tabs, which
+ * a record never contains. The line `overrun` stands for records that were lost.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RECORD_MOST 8192
+
+static bool write_record(char *record, size_t bytes)
+{
+	while (bytes > 0 && record[bytes - 1] == '\n')
+		bytes--;
+	for (size_t at = 0; at + 1 < bytes; at++)
+		if (record[at] == '\n') {
+			record[at] = '\t';
+			/* A dictionary line begins with a space. */
+			if (record[at + 1] == ' ') {
+				memmove(record + at + 1, record + at + 2, bytes - at - 2);
+				bytes--;
+			}
+		}
+	record[bytes++] = '\n';
+	return write_all(STDOUT_FILENO, record, bytes);
+}
+
+/* Passes on every record there is now. */
+static bool drain(int log)
+{
+	static char record[RECORD_MOST + 1];
+
+	for (;;) {
+		ssize_t got = read(log, record, RECORD_MOST);
+
+		if (got > 0) {
+			if (!write_record(record, got))
+				return false;
+		} else if (got < 0 && errno == EPIPE) {
+			if (!write_all(STDOUT_FILENO, "overrun\n", 8))
+				return false;
+		} else if (got < 0 && errno == EINTR) {
+			continue;
+		} else if (got < 0 && errno == EAGAIN) {
+			return true;
+		} else {
+			fprintf(stderr, "agent: reading /dev/kmsg: %s\n", got ? strerror(errno) : "its end");
+			return false;
+		}
+	}
+}
+
+int follow_kernel_log(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char ignored[256];
+
+	if (log < 0) {
+		fprintf(stderr, "agent: opening /dev/kmsg: %s\n", strerror(errno));
+		return 1;
+	}
+	for (;;) {
+		struct pollfd streams[] = {
+			{ .fd = log, .events = POLLIN },
+			{ .fd = STDIN_FILENO, .events = POLLIN },
+		};
+
+		if (!drain(log))
+			return 1;
+		if (poll(streams, 2, -1) < 0 && errno != EINTR)
+			return 1;
+		if (streams[1].revents && read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0)
+			/* What was logged before our end is still ours to pass on. */
+			return drain(log) ? 0 : 1;
+	}
+}
+
+/*
+ * Opened anew each time: the kernel limits the rate of records per open file
+ * (kernel/printk/printk.c:devkmsg_write) and drops the others without a word.
+ */
+void verb_mark(struct request *request)
+{
+	const char *text = arg_text(request, 0);
+	int log;
+
+	if (request_bad(request))
+		return;
+	log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	if (log < 0)
+		return reply_error("open");
+	if (write(log, text, strlen(text)) < 0)
+		reply_error("write");
+	close(log);
+}

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Throughput of one mapping against another in one process: the same code, only the pointer
+ * differs. Samples of both sides alternate in random order, and the memory's contents are checked
+ * against what they must be, so that a kernel that read the wrong memory, or none, cannot look fast.
+ */
+#include "measure.h"
+#include "signature.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define WARM_UPS 5
+#define SAMPLE_NS 5000000ull		/* at least, unless asked otherwise */
+#define PASSES_MOST (1u << 24)
+
+/* Volatile: one 8-byte access each, neither dropped nor widened. */
+typedef volatile uint64_t word_t __attribute__((may_alias));
+
+uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &time);
+	return time.tv_sec * 1000000000ull + time.tv_nsec;
+}
+
+static struct counters counters_now(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (struct counters){ usage.ru_minflt, usage.ru_majflt, usage.ru_nivcsw };
+}
+
+void count_now(struct counters *counters)
+{
+	*counters = counters_now();
+}
+
+void count_since(const struct counters *before, struct counters *sum)
+{
+	struct counters after = counters_now();
+
+	sum->minor += after.minor - before->minor;
+	sum->major += after.major - before->major;
+	sum->switches += after.switches - before->switches;
+}
+
+int first_side(uint64_t seed, size_t sample)
+{
+	return mix(seed + GOLDEN_GAMMA * sample) & 1;
+}
+
+static cpu_set_t allowed;
+static int pinned_to = -1;
+
+bool pin(void)
+{
+	cpu_set_t one;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || sched_setaffinity(0, sizeof(one), &one) < 0) {
+		reply_error("sched_setaffinity");
+		return false;
+	}
+	pinned_to = cpu;
+	return true;
+}
+
+void unpin(void)
+{
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
+/* The smallest step the clock makes, and what asking it costs. */
+void reply_clock(void)
+{
+	uint64_t step = UINT64_MAX, start = now(), last = start;
+
+	for (int call = 0; call < 1000; call++) {
+		uint64_t time = now();
+
+		if (time != last && time - last < step)
+			step = time - last;
+		last = time;
+	}
+	reply_open("clock", '{');
+	reply_u64("stepNs", step == UINT64_MAX ? 0 : step);
+	reply_u64("costNs", (last - start) / 1000);
+	reply_close('}');
+	reply_i64("cpu", pinned_to);
+}
+
+void reply_samples(const char *key, const uint64_t *samples, size_t count)
+{
+	reply_open(key, '[');
+	for (size_t sample = 0; sample < count; sample++)
+		reply_u64(NULL, samples[sample]);
+	reply_close(']');
+}
+
+void reply_counters(const struct counters *counters)
+{
+	reply_u64("minorFaults", counters->minor);
+	reply_u64("majorFaults", counters->major);
+}
+
+void reply_order(uint64_t seed, size_t samples)
+{
+	char order[2 * SAMPLES_MOST];
+
+	for (size_t sample = 0; sample < samples; sample++) {
+		int first = first_side(seed, sample);
+
+		order[2 * sample] = 'a' + first;
+		order[2 * sample + 1] = 'b' - first;
+	}
+	reply_text_n("order", order, 2 * samples);
+}
+
+static __attribute__((noinline)) uint64_t read_words(const word_t *from, size_t words)
+{
+	uint64_t sum[4] = { 0 };
+
+	for (size_t at = 0; at < words; at += 4) {
+		sum[0] += from[at];
+		sum[1] += from[at + 1];
+		sum[2] += from[at + 2];
+		sum[3] += from[at + 3];
+	}
+	return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+/* Word i becomes base + i, so that two pages that are one in truth spoil the sum. */
+static __attribute__((noinline)) void write_words(word_t *to, size_t words, uint64_t base)
+{
+	for (size_t at = 0; at < words; at += 4) {
+		to[at] = base + at;
+		to[at + 1] = base + at + 1;
+		to[at + 2] = base + at + 2;
+		to[at + 3] = base + at + 3;
+	}
+}
+
+static __attribute__((noinline)) void copy_words(word_t *to, const word_t *from, size_t words)
+{
+	for (size_t at = 0; at < words; at += 4) {
+		uint64_t a = from[at], b = from[at + 1], c = from[at + 2], d = from[at + 3];
+
+		to[at] = a;
+		to[at + 1] = b;
+		to[at + 2] = c;
+		to[at + 3] = d;
+	}
+}
+
+enum kernel { READ, WRITE, COPY_FROM, COPY_TO };
+
+static const struct name kernels[] = {
+	{ "read", READ }, { "write", WRITE }, { "copy-from", COPY_FROM }, { "copy-to", COPY_TO }, { 0 },
+};
+
+static struct measurement {
+	enum kernel kernel;
+	word_t *side[SIDES];
+	word_t *scratch;
+	size_t words, samples, passes;
+	uint64_t seed, least;
+	uint64_t pattern_sum;
+	uint64_t ns[SIDES][SAMPLES_MOST];
+	uint64_t switches[SIDES][SAMPLES_MOST];
+	struct counters counters[SIDES];
+	size_t wrong[SIDES];
+	uint64_t expected[SIDES], got[SIDES];	/* of the first wrong sample */
+} measured;
+
+static void write_pattern(word_t *to)
+{
+	for (size_t at = 0; at < measured.words; at++)
+		to[at] = pattern_word(measured.seed, at);
+}
+
+/* Runs the kernel over one side; returns the sum that tells whether it did its work. */
+static uint64_t run_kernel(word_t *side, uint64_t base)
+{
+	const size_t words = measured.words;
+	uint64_t sum = 0;
+
+	for (size_t pass = 0; pass < measured.passes; pass++) {
+		switch (measured.kernel) {
+		case READ:
+			sum += read_words(side, words);
+			break;
+		case WRITE:
+			write_words(side, words, base);
+			break;
+		case COPY_FROM:
+			copy_words(measured.scratch, side, words);
+			break;
+		case COPY_TO:
+			copy_words(side, measured.scratch, words);
+			break;
+		}
+		__asm__ volatile("" ::: "memory");
+	}
+	return sum;
+}
+
+static void judge_sample(int side, uint64_t sum, uint64_t base)
+{
+	const uint64_t words = measured.words;
+	uint64_t expected = measured.pattern_sum;
+
+	switch (measured.kernel) {
+	case READ:
+		expected *= measured.passes;
+		break;
+	case WRITE:
+		expected = words * base + words * (words - 1) / 2;
+		sum = read_words(measured.side[side], words);
+		break;
+	case COPY_FROM:
+		sum = read_words(measured.scratch, words);
+		break;
+	case COPY_TO:
+		sum = read_words(measured.side[side], words);
+		break;
+	}
+	if (sum != expected && measured.wrong[side]++ == 0) {
+		measured.expected[side] = expected;
+		measured.got[side] = sum;
+	}
+}
+
+/* A copy that was not made must not be found to be right from the time before. */
+static void clear_target(int side)
+{
+	if (measured.kernel == COPY_FROM)
+		write_words(measured.scratch, measured.words, 0);
+	else if (measured.kernel == COPY_TO)
+		write_words(measured.side[side], measured.words, 0);
+}
+
+static void take_sample(int side, size_t sample, bool keep)
+{
+	uint64_t base = mix(measured.seed + sample), start, sum, ns;
+	struct counters before, spent = { 0 };
+
+	clear_target(side);
+	count_now(&before);
+	start = now();
+	__asm__ volatile("" ::: "memory");
+	sum = run_kernel(measured.side[side], base);
+	__asm__ volatile("" ::: "memory");
+	ns = now() - start;
+	count_since(&before, &spent);
+	judge_sample(side, sum, base);
+	if (!keep)
+		return;
+	measured.ns[side][sample] = ns;
+	measured.switches[side][sample] = spent.switches;
+	measured.counters[side].minor += spent.minor;
+	measured.counters[side].major += spent.major;
+}
+
+/* As many passes as one sample needs to be long against the clock and the machine's noise. */
+static void choose_passes(void)
+{
+	uint64_t start, ns;
+
+	for (measured.passes = 1;; measured.passes *= 2) {
+		start = now();
+		run_kernel(measured.side[1], 0);
+		ns = now() - start;
+		if (ns >= measured.least || measured.passes >= PASSES_MOST)
+			break;
+	}
+}
+
+static void measure(void *context)
+{
+	(void)context;
+	for (int side = 0; side < SIDES; side++)
+		write_pattern(measured.side[side]);
+	write_pattern(measured.scratch);
+	measured.pattern_sum = 0;
+	for (size_t at = 0; at < measured.words; at++)
+		measured.pattern_sum += pattern_word(measured.seed, at);
+	choose_passes();
+	for (size_t sample = 0; sample < WARM_UPS; sample++)
+		for (int side = 0; side < SIDES; side++)
+			take_sample(side, sample, false);
+	for (size_t sample = 0; sample < measured.samples; sample++) {
+		int first = first_side(measured.seed, sample);
+
+		take_sample(first, sample, true);
+		take_sample(!first, sample, true);
+	}
+}
+
+static void reply_side(const char *key, int side)
+{
+	reply_open(key, '{');
+	reply_samples("ns", measured.ns[side], measured.samples);
+	reply_samples("involuntarySwitches", measured.switches[side], measured.samples);
+	reply_counters(&measured.counters[side]);
+	reply_u64("wrongSamples", measured.wrong[side]);
+	if (measured.wrong[side]) {
+		reply_hex("expectedSum", measured.expected[side]);
+		reply_hex("gotSum", measured.got[side]);
+	}
+	reply_close('}');
+}
+
+static void verb_measure(struct request *request)
+{
+	memset(&measured, 0, sizeof(measured));
+	measured.kernel = arg_choice(request, 0, kernels);
+	measured.side[0] = (word_t *)arg_address(request, 1);
+	measured.side[1] = (word_t *)arg_address(request, 2);
+	size_t bytes = arg_size(request, 3);
+
+	measured.samples = arg_count(request, 4, SAMPLES_MOST);
+	measured.seed = arg_u64(request, 5);
+	measured.least = arg_given(request, 6) ? arg_u64(request, 6) : SAMPLE_NS;
+	if (!request_bad(request) && (bytes == 0 || bytes % 32))
+		request_complain(request, "the length is not a multiple of 32 bytes");
+	if (request_bad(request))
+		return;
+	measured.words = bytes / 8;
+	measured.scratch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (measured.scratch == MAP_FAILED)
+		return reply_error("mmap");
+	madvise((void *)measured.scratch, bytes, MADV_NOHUGEPAGE);
+	if (pin()) {
+		if (guarded(measure, NULL, measured.side[0])) {
+			reply_u64("passes", measured.passes);
+			reply_order(measured.seed, measured.samples);
+			reply_side("a", 0);
+			reply_side("b", 1);
+			reply_clock();
+		}
+		unpin();
+	}
+	munmap((void *)measured.scratch, bytes);
+}
+
+const struct verb measure_verbs[] = {
+	{ "measure", "KERNEL A B BYTES SAMPLES SEED [LEAST-NS]",
+	  "read, write, copy-from or copy-to: A against B, in random order", verb_measure },
+	{ 0 },
+};
