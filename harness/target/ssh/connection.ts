@@ -10,7 +10,7 @@ import type { Result } from '../../process.ts';
 import type { ExecOptions } from '../target.ts';
 import { formatAddress, type SshAddress } from './address.ts';
 import { ChannelProcess } from './channel.ts';
-import { enter, KEEPALIVE, lookAtHostKey, type ConnectionOptions, type Entry } from './entry.ts';
+import { enter, KEEPALIVE, lookAtHostKeys, type ConnectionOptions, type Entry } from './entry.ts';
 import type { HostKey } from './known-hosts.ts';
 import { STEP_LIMITS } from './ladder.ts';
 import { commandLine } from './quote.ts';
@@ -206,9 +206,9 @@ function describeShell(said: Result, sent: string): string {
 }
 
 /**
- * The host key a server shows, without logging in and without trusting it.
+ * Every host key a server shows, one per type, without logging in and without trusting any.
  * @throws the errors of {@link Connection.open} up to the key exchange
  */
-export function presentedHostKey(address: SshAddress, deadline: Deadline): Promise<HostKey> {
-  return lookAtHostKey(ssh2, address, deadline);
+export function presentedHostKeys(address: SshAddress, deadline: Deadline): Promise<HostKey[]> {
+  return lookAtHostKeys(ssh2, address, deadline);
 }

@@ -143,20 +143,27 @@ async function knock(
   }
 }
 
-/** @throws the errors of Connection.open up to the key exchange */
-export async function lookAtHostKey(ssh2: Ssh2, address: SshAddress, deadline: Deadline): Promise<HostKey> {
+/**
+ * Every host key a server shows, one per type, without logging in and without trusting any.
+ * @throws the errors of Connection.open up to the key exchange
+ */
+export async function lookAtHostKeys(
+  ssh2: Ssh2,
+  address: SshAddress,
+  deadline: Deadline,
+): Promise<HostKey[]> {
   const options = { name: 'target', address, identities: [], knownHosts: [] };
   const noKeys = { offers: [], leftOut: [] };
-  const nobody = new LoginAttempt(address.user, noKeys, () => new ssh2.OpenSSHAgent(''));
-  const visit = await knock(
-    new ssh2.Client(),
-    options,
-    ALL_TYPES,
-    { accepts: () => false },
-    nobody,
-    deadline,
-  );
-  if (visit.kind === 'host-key') return hostKeyOf(visit.key);
+  const found: HostKey[] = [];
+  for (let types = ALL_TYPES; types.length > 0;) {
+    const nobody = new LoginAttempt(address.user, noKeys, () => new ssh2.OpenSSHAgent(''));
+    const visit = await knock(new ssh2.Client(), options, types, { accepts: () => false }, nobody, deadline);
+    if (visit.kind !== 'host-key') break;
+    const key = hostKeyOf(visit.key);
+    found.push(key);
+    types = types.filter((type) => type !== key.type);
+  }
+  if (found.length > 0) return found;
   throw new LabError(
     'SSH_HANDSHAKE',
     `${formatAddress(address)}: the server has no host key of a type known here`,

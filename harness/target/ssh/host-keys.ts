@@ -4,17 +4,10 @@
  * fingerprint, or against known_hosts files. A key nobody vouched for is refused; the error says
  * which command vouches for it.
  */
-import { readFile } from 'node:fs/promises';
-import { LabError, messageOf } from '../../errors.ts';
+import { LabError } from '../../errors.ts';
 import { formatAddress, type SshAddress } from './address.ts';
-import {
-  fingerprint,
-  hostKeyOf,
-  knownHostsName,
-  parseKnownHosts,
-  speaksAbout,
-  type KnownHost,
-} from './known-hosts.ts';
+import { readKnownHosts } from './known-hosts-file.ts';
+import { fingerprint, hostKeyOf, knownHostsName, speaksAbout, type KnownHost } from './known-hosts.ts';
 
 /** What is known beforehand about the key of one host. */
 export interface HostKeyPolicy {
@@ -52,15 +45,6 @@ export function parseFingerprint(text: string): string {
   throw new LabError('SSH_FINGERPRINT', `${JSON.stringify(text)} is not a SHA256 fingerprint of a host key`, {
     hint: 'ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub on the target prints it: SHA256:...',
   });
-}
-
-export async function readKnownHosts(file: string): Promise<KnownHost[]> {
-  try {
-    return parseKnownHosts(await readFile(file, 'utf8'), file);
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return [];
-    throw new LabError('SSH_KNOWN_HOSTS', `cannot read known host keys: ${messageOf(cause)}`, { cause });
-  }
 }
 
 function pinned(address: SshAddress, pin: string): HostKeyPolicy {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/** The {@link Target} interface over an open connection and a directory that is already there. */
+import { createHash } from 'node:crypto';
+import { Deadline } from '../../deadline.ts';
+import { LabError } from '../../errors.ts';
+import { CommandFailed, type Result } from '../../process.ts';
+import type {
+  Console,
+  ExecOptions,
+  ExternalMemory,
+  KernelTree,
+  RemoteProcess,
+  Target,
+  TargetFacts,
+} from '../target.ts';
+import type { Connection } from './connection.ts';
+import { mountOf, type Keeper } from './directory.ts';
+import { explainLoss, type WhyDead } from './loss.ts';
+import { killScript, marked, putScript } from './scripts.ts';
+
+/** A machine that was looked at and found fit. */
+export interface ReadyMachine {
+  connection: Connection;
+  keeper: Keeper;
+  facts: TargetFacts;
+  kernelTree: KernelTree;
+  /** Put before a command to run it as root. */
+  prefix: readonly string[];
+  /** PATH for every command. */
+  path: string;
+}
+
+/** What a machine can do beside running commands, as far as whoever started it knows how. */
+export interface Abilities {
+  console?: Console | undefined;
+  externalMemory?: ExternalMemory | undefined;
+  whyDead?: WhyDead | undefined;
+  /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
+  onClose?: (() => Promise<void>) | undefined;
+}
+
+/** Milliseconds on real hardware; multiplied by the target's patience. */
+const LIMITS = { put: 120_000, polite: 1000, cleanUp: 10_000, kill: 5000 } as const;
+
+export class SshTarget implements Target {
+  readonly facts: TargetFacts;
+  readonly patience: number;
+  readonly kernelTree: KernelTree;
+  readonly console?: Console;
+  readonly externalMemory?: ExternalMemory;
+  readonly whyDead?: WhyDead;
+  readonly #machine: ReadyMachine;
+  readonly #connection: Connection;
+  readonly #onClose: Abilities['onClose'];
+  readonly #started = new Set<RemoteProcess>();
+  readonly #files = new Map<string, Promise<string>>();
+  #marks = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(machine: ReadyMachine, abilities: Abilities) {
+    this.#machine = machine;
+    this.#connection = machine.connection;
+    this.#onClose = abilities.onClose;
+    this.facts = machine.facts;
+    this.patience = machine.connection.patience;
+    this.kernelTree = machine.kernelTree;
+    // Left out rather than undefined: whoever asks whether there is such an ability looks for the property.
+    if (abilities.console !== undefined) this.console = abilities.console;
+    if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
+    if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
+  }
+
+  get directory(): string {
+    return this.#machine.keeper.directory;
+  }
+
+  async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Result> {
+    const mark = this.#nextMark();
+    try {
+      return await this.#connection.exec(this.#asRoot(mark, argv), options, argv);
+    } catch (error) {
+      // Giving a channel up does not end what runs behind it.
+      if (error instanceof LabError && error.code === 'DEADLINE') this.#kill(mark);
+      throw await explainLoss(error, this.whyDead);
+    }
+  }
+
+  async execOk(argv: readonly string[], options: ExecOptions = {}): Promise<Result> {
+    const result = await this.exec(argv, options);
+    if (result.code !== 0) throw new CommandFailed([`${this.#connection.who}:`, ...argv], result);
+    return result;
+  }
+
+  async start(argv: readonly string[]): Promise<RemoteProcess> {
+    try {
+      const process = await this.#connection.start(this.#asRoot(this.#nextMark(), argv), argv);
+      const ended = process.ended.catch(async (error: unknown) => {
+        throw await explainLoss(error, this.whyDead);
+      });
+      this.#started.add(process);
+      const forget = (): boolean => this.#started.delete(process);
+      ended.then(forget, forget);
+      return {
+        write: (data) => process.write(data),
+        end: () => process.end(),
+        onStdout: (listener) => process.onStdout(listener),
+        onStderr: (listener) => process.onStderr(listener),
+        ended,
+      };
+    } catch (error) {
+      throw await explainLoss(error, this.whyDead);
+    }
+  }
+
+  put(content: Buffer, name: string): Promise<string> {
+    if (!/^[\w.+-]+$/.test(name))
+      return Promise.reject(new LabError('ARGUMENT', `${JSON.stringify(name)} is no file name for a target`));
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const path = `${this.directory}/${sha256.slice(0, 16)}-${name}`;
+    const there = this.#files.get(path) ?? this.#send(content, path, sha256);
+    this.#files.set(path, there);
+    // What failed may be tried again.
+    there.catch(() => this.#files.delete(path));
+    return there;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #send(content: Buffer, path: string, sha256: string): Promise<string> {
+    const deadline = Deadline.in(LIMITS.put * this.patience);
+    const result = await this.exec(putScript(path, content.length, sha256), { input: content, deadline });
+    if (result.code === 0) return path;
+    const said =
+      result.stderr.trim() || `the script ended with ${result.signal ?? `exit code ${result.code}`}`;
+    const what = `${this.#connection.who}: cannot put ${content.length} bytes to ${path}: ${said}`;
+    if (!/no space left|quota exceeded/i.test(said)) throw new LabError('TARGET_PUT', what);
+    const mounts = await this.exec(['cat', '/proc/mounts'], { deadline });
+    const mount = mountOf(path, mounts.stdout);
+    throw new LabError('TARGET_DISK', mount === undefined ? what : `${what}\n  mount    ${mount}`, {
+      hint: 'make room there, or give the target another directory',
+    });
+  }
+
+  async #close(): Promise<void> {
+    const deadline = Deadline.in(LIMITS.cleanUp * this.patience);
+    try {
+      if (this.#connection.loss !== undefined) return;
+      for (const process of this.#started) process.end();
+      const ended = Promise.allSettled([...this.#started].map((process) => process.ended));
+      await deadline
+        .atMost(LIMITS.polite * this.patience)
+        .race(ended, '')
+        .catch(() => {});
+      await this.#machine.keeper.stop(deadline);
+    } catch (error) {
+      // Without a link there is nothing to be done from here; the keeper cleans up by itself.
+      if (!(error instanceof LabError) || error.code !== 'LINK_LOST') throw error;
+    } finally {
+      await this.#connection.close();
+      await this.#onClose?.();
+    }
+  }
+
+  #nextMark(): string {
+    this.#marks += 1;
+    return `${this.directory}/${this.#marks}`;
+  }
+
+  #asRoot(mark: string, argv: readonly string[]): string[] {
+    return [...this.#machine.prefix, ...marked(mark, this.#machine.path, argv)];
+  }
+
+  #kill(mark: string): void {
+    const deadline = Deadline.in(LIMITS.kill * this.patience);
+    this.#connection.exec([...this.#machine.prefix, ...killScript(mark)], { deadline }).catch(() => {});
+  }
+}
