@@ -47,7 +47,8 @@ function encodeArgument(arg: Argument): string {
   if (typeof arg === 'bigint') return arg < 0n ? String(arg) : `0x${arg.toString(16)}`;
   if (typeof arg === 'number') {
     if (!Number.isSafeInteger(arg)) throw new RangeError(`not a whole number: ${arg}; use a bigint`);
-    return String(arg);
+    // Addresses are read by people.
+    return arg < 0x10000 ? String(arg) : `0x${arg.toString(16)}`;
   }
   if (arg === '') return '%';
   if (arg.includes('\0')) throw new RangeError('a zero byte cannot be part of an argument');

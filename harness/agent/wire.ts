@@ -4,6 +4,7 @@
  * order. The wire breaks once: the first cause rejects what is pending and everything after it.
  */
 import { Deadline } from '../deadline.ts';
+import { messageOf } from '../errors.ts';
 import type { RemoteProcess } from '../target/target.ts';
 import { AgentDied, AgentSilent, LinkLost, ProtocolError } from './errors.ts';
 import { decodeMessage, resultOf } from './message.ts';
@@ -57,7 +58,9 @@ export class Wire implements Requests {
     process.ended.then(
       ({ code, signal }) => this.#break(this.#death(signal ?? `exit code ${code}`)),
       (cause: unknown) =>
-        this.#break(new LinkLost(`lost the link to the agent on ${label}${this.#doing()}`, cause)),
+        this.#break(
+          new LinkLost(`lost the link to the agent on ${label}${this.#doing()}: ${messageOf(cause)}`, cause),
+        ),
     );
   }
 
@@ -110,7 +113,12 @@ export class Wire implements Requests {
     try {
       this.#process.write(text);
     } catch (cause) {
-      this.#break(new LinkLost(`cannot write to the agent on ${this.#label}${this.#doing()}`, cause));
+      this.#break(
+        new LinkLost(
+          `cannot write to the agent on ${this.#label}${this.#doing()}: ${messageOf(cause)}`,
+          cause,
+        ),
+      );
     }
   }
 
