@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+/**
+ * What this machine must have, as a table: something that can be looked for, the Debian package that
+ * brings it, and who asks for it. Only what is really used: recommended packages are not installed.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { architectureFacts, hostArchitecture, type Architecture } from './architectures.ts';
+
+export interface HostNeed {
+  /** A program on the search path, or the absolute path of a file. */
+  provides: string;
+  debianPackage: string;
+  /** Completes "needed to ...". */
+  purpose: string;
+}
+
+const ALWAYS: readonly HostNeed[] = [
+  { provides: 'make', debianPackage: 'make', purpose: 'build kernel modules' },
+  { provides: 'gcc', debianPackage: 'gcc', purpose: "build for this machine: the rig's own tests" },
+  { provides: 'readelf', debianPackage: 'binutils', purpose: 'find the libraries of a guest program' },
+  { provides: 'xz', debianPackage: 'xz-utils', purpose: "read a kernel's compressed modules" },
+  { provides: 'patch', debianPackage: 'patch', purpose: 'build mutants of the driver' },
+  { provides: 'setpriv', debianPackage: 'util-linux', purpose: 'end QEMU with the rig' },
+  { provides: 'dpkg-deb', debianPackage: 'dpkg', purpose: "unpack Debian's packages" },
+  {
+    provides: '/usr/share/keyrings/debian-archive-keyring.gpg',
+    debianPackage: 'debian-archive-keyring',
+    purpose: "check the signature of Debian's archive",
+  },
+  {
+    provides: 'cpio',
+    debianPackage: 'cpio',
+    purpose: 'read back the archives the rig writes, in its own tests',
+  },
+  { provides: 'ssh', debianPackage: 'openssh-client', purpose: 'open a shell on a target' },
+];
+
+/** What guests of these architectures need on this machine, each package's purpose once. */
+export function hostNeeds(architectures: readonly Architecture[]): HostNeed[] {
+  const needs = [...ALWAYS, ...libraryNeed(hostArchitecture(), 'libc6-dev')];
+  for (const architecture of architectures) {
+    const facts = architectureFacts(architecture);
+    const { program, debianPackage } = facts.qemu;
+    needs.push({ provides: program, debianPackage, purpose: `run ${architecture} guests` });
+    if (architecture === hostArchitecture()) continue;
+    const [compiler = '', library = ''] = facts.crossPackages;
+    const purpose = `build for ${architecture}`;
+    needs.push({ provides: `${facts.triplet}-gcc`, debianPackage: compiler, purpose });
+    needs.push(...libraryNeed(architecture, library));
+  }
+  return needs;
+}
+
+/** The needs that are not met. */
+export async function missingOnHost(
+  architectures: readonly Architecture[],
+  searchPath: readonly string[],
+): Promise<HostNeed[]> {
+  const missing = [];
+  for (const need of hostNeeds(architectures)) {
+    if (!(await isThere(need.provides, searchPath))) missing.push(need);
+  }
+  return missing;
+}
+
+/** What to run to get them, as arguments; needs the rights of root. */
+export function installCommand(missing: readonly HostNeed[]): [string, ...string[]] {
+  const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
+  return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
+}
+
+/** The static C library: where Debian's native and cross packages put it. */
+function libraryNeed(architecture: Architecture, debianPackage: string): HostNeed[] {
+  const { triplet } = architectureFacts(architecture);
+  const native = architecture === hostArchitecture();
+  const provides = native ? `/usr/lib/${triplet}/libc.a` : `/usr/${triplet}/lib/libc.a`;
+  return [{ provides, debianPackage, purpose: `link programs for ${architecture}` }];
+}
+
+async function isThere(provides: string, searchPath: readonly string[]): Promise<boolean> {
+  // Debian keeps some programs that anyone may run where only root looks.
+  const places = provides.startsWith('/')
+    ? [provides]
+    : [...searchPath, '/usr/sbin', '/sbin'].map((directory) => join(directory, provides));
+  for (const place of places) {
+    const found = await access(place).then(
+      () => true,
+      () => false,
+    );
+    if (found) return true;
+  }
+  return false;
+}

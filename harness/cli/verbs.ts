@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+/** The table of verbs. Loaded when used: most runs need one. */
+import type { Verb } from './verb.ts';
+
+export const verbs: Record<string, () => Promise<Verb>> = {
+  run: async () => (await import('./verbs/run.ts')).run,
+  test: async () => (await import('./verbs/test.ts')).test,
+  setup: async () => (await import('./verbs/setup.ts')).setup,
+  update: async () => (await import('./verbs/update.ts')).update,
+  doctor: async () => (await import('./verbs/doctor.ts')).doctor,
+  help: async () => (await import('./verbs/help.ts')).help,
+};

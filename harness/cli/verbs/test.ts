@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `npm test`: set up, then everything that must hold before a change goes in. The last line is
+ * `N passed, N failed`; the numbers are Playwright's, and whatever else failed counts as a failure.
+ */
+import { afterDashes, guarded } from '../arguments.ts';
+import { messageOf } from '../../errors.ts';
+import { forgetResults, readTally } from '../results.ts';
+import { setUp } from '../set-up.ts';
+import { runTool } from '../shell.ts';
+import { exit, type Verb } from '../verb.ts';
+
+const CHECKS = [
+  { name: 'types', tool: 'tsc', args: ['--noEmit'] },
+  { name: 'lint', tool: 'oxlint', args: ['--type-aware', '--deny-warnings'] },
+  { name: 'format', tool: 'oxfmt', args: ['--check'] },
+] as const;
+
+export const test: Verb = {
+  summary: "set up, check the code, then run the rig's own tests and the conformance suite (npm test)",
+  usage: '[-- PLAYWRIGHT ARGUMENTS]',
+  run: guarded(async (context, args) => {
+    const { terminal, settings, project } = context;
+    await setUp(context);
+    const wrong: string[] = [];
+    for (const { name, tool, args } of CHECKS) {
+      terminal.line(`${name}: ${tool} ${args.join(' ')}`);
+      if ((await runTool(project, tool, args)) !== 0) wrong.push(`${name}: ${tool} is not content`);
+    }
+    await forgetResults(settings.reports);
+    const projects = ['--project=selftest', '--project=qemu-arm64'];
+    const status = await runTool(project, 'playwright', ['test', ...projects, ...afterDashes(args)]);
+    const tally = await readTally(settings.reports).catch((error: unknown) => {
+      wrong.push(messageOf(error));
+      return { passed: 0, failed: 0 };
+    });
+    if (tally.passed + tally.failed === 0) wrong.push('no test ran');
+    else if (status !== 0 && tally.failed === 0) wrong.push(`Playwright ended with status ${status}`);
+    for (const line of wrong) terminal.line(line);
+    terminal.line(`${tally.passed} passed, ${tally.failed + wrong.length} failed`);
+    if (status !== 0) return status;
+    return wrong.length === 0 && tally.failed === 0 ? exit.ok : exit.failed;
+  }),
+};
