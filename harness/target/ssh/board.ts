@@ -24,6 +24,7 @@ export async function openBoard(spec: SshSpec, { settings, deadline }: OpenConte
         name: spec.name,
         address,
         identities: spec.identities ?? [],
+        defaultIdentities: settings.ssh.defaultIdentities,
         agentSocket: settings.ssh.agentSocket,
         hostKey: spec.hostKey,
         knownHosts: settings.ssh.knownHosts,
