@@ -155,10 +155,15 @@ export class AgentMapping {
   }
 
   /**
-   * Which page's signature each page shows: its index in this memory, null for none of them.
+   * Which page's signature each page shows: its index in the signed memory, null for none of its pages.
    * @param firstPage as it was given to sign()
+   * @param signedPages how many pages were signed then; as many as there are here unless given
    */
-  async readSignatures(nonce: bigint, firstPage = 0): Promise<(number | null)[]> {
+  async readSignatures(
+    nonce: bigint,
+    firstPage = 0,
+    signedPages = this.pageCount,
+  ): Promise<(number | null)[]> {
     const { runs } = await this.#request<{ runs: [number, number | null, number][] }>(
       'read-sign',
       this.address,
@@ -166,7 +171,7 @@ export class AgentMapping {
       nonce,
     );
     const index = (page: number): number | null =>
-      page >= firstPage && page < firstPage + this.pageCount ? page - firstPage : null;
+      page >= firstPage && page < firstPage + signedPages ? page - firstPage : null;
     return runs.flatMap(([, sees, count]) =>
       Array.from({ length: count }, (_, at) => (sees === null ? null : index(sees + at))),
     );

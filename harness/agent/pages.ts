@@ -88,6 +88,15 @@ export interface CoreSearch {
   strays: number;
 }
 
+/** A range of physical addresses, in bytes. */
+export interface PhysicalRange {
+  physicalAddress: number;
+  bytes: number;
+}
+
+/** How many ranges one request can name: it has at most 64 arguments. */
+export const CORE_RANGES_MOST = 30;
+
 interface RawSearch {
   runs: [number, string, number][];
   scanned: string;
@@ -111,15 +120,33 @@ export async function searchCore(
   const paths = files === undefined ? [] : [files.core, files.iomem];
   const raw = await agent.request<RawSearch>('kcore-find', nonce, pages, ...paths);
   return {
-    runs: raw.runs.map(([firstPage, physical, count]) => ({
-      firstPage,
-      physicalAddress: Number(physical),
-      pages: count,
-    })),
+    runs: coreRuns(raw),
     scannedBytes: Number(raw.scanned),
     unseenBytes: Number(raw.unseenBytes),
     unseen: raw.unseen,
     unreadablePages: raw.unreadablePages,
     strays: raw.strays,
   };
+}
+
+/**
+ * The same within a few ranges only, at most {@link CORE_RANGES_MOST}. Fast; that a page was not
+ * found there says nothing about where it is.
+ */
+export async function lookInCore(
+  agent: Agent,
+  nonce: bigint,
+  pages: number,
+  ranges: readonly PhysicalRange[],
+): Promise<CoreSearch['runs']> {
+  const where = ranges.flatMap(({ physicalAddress, bytes }) => [physicalAddress, bytes]);
+  return coreRuns(await agent.request<RawSearch>('kcore-look', nonce, pages, ...where));
+}
+
+function coreRuns({ runs }: Pick<RawSearch, 'runs'>): CoreSearch['runs'] {
+  return runs.map(([firstPage, physical, pages]) => ({
+    firstPage,
+    physicalAddress: Number(physical),
+    pages,
+  }));
 }

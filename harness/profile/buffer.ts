@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** A buffer of the driver under test and its mappings, as a test sees them. */
 import type { Agent } from '../agent/client.ts';
-import type { AgentMapping } from '../agent/memory.ts';
-import type { Contents, PageOrder, Placement } from '../judge/observation.ts';
+import type { AgentMapping, Protection } from '../agent/memory.ts';
+import type { Contents, Placement } from '../judge/observation.ts';
+import type { Locatable } from '../witness/locate.ts';
+import type { Whereabouts } from '../witness/whereabouts.ts';
 import type { AllocatedBuffer } from './profile.ts';
 
 /** What a test may say about a mapping; everything else has the usual value. */
@@ -11,19 +13,28 @@ export interface MapRequest {
   at?: number | bigint;
   /** Length in bytes; the whole buffer unless given. */
   bytes?: number;
-  protection?: 'r' | 'w' | 'rw' | 'none';
-  shared?: boolean;
+  /** Readable and writable unless given. */
+  protection?: Protection;
+  /** Where in the address space, MAP_FIXED_NOREPLACE; the kernel chooses unless given. */
+  address?: number;
 }
 
 export class DriverBuffer {
   readonly label: string;
   readonly allocated: AllocatedBuffer;
+  /** Knows where the mappings of this test lie. */
+  readonly whereabouts: Whereabouts;
   readonly #agent: Agent;
 
-  constructor(agent: Agent, label: string, allocated: AllocatedBuffer) {
+  constructor(agent: Agent, label: string, allocated: AllocatedBuffer, whereabouts: Whereabouts) {
     this.#agent = agent;
     this.label = label;
     this.allocated = allocated;
+    this.whereabouts = whereabouts;
+  }
+
+  get pageBytes(): number {
+    return this.#agent.pageBytes;
   }
 
   /** What the driver says it allocated, in bytes. */
@@ -31,23 +42,94 @@ export class DriverBuffer {
     return this.allocated.allocatedBytes;
   }
 
+  get pages(): number {
+    return this.bytes / this.pageBytes;
+  }
+
   /** @throws SyscallError as mmap answered */
   async map(request: MapRequest = {}): Promise<MappedBuffer> {
+    const at = BigInt(request.at ?? 0);
     const mapping = await this.#agent.mmap({
       length: request.bytes ?? this.bytes,
       protection: request.protection ?? 'rw',
-      shared: request.shared ?? true,
+      shared: true,
       fd: this.allocated.fd,
-      offset: BigInt.asUintN(64, this.allocated.mmapOffset + BigInt(request.at ?? 0)),
+      // Offsets are 64 bits wide and wrap, which a bounds check may want.
+      offset: BigInt.asUintN(64, this.allocated.mmapOffset + at),
+      ...(request.address === undefined ? {} : { at: request.address }),
     });
-    return new MappedBuffer(this, mapping);
+    return new MappedBuffer(this, mapping, Number(at));
   }
 
+  /** Closes every descriptor it is held through; mappings stay. */
   close(): Promise<void> {
     return this.allocated.close();
   }
 
+  /** Gives it back to the driver. */
   free(): Promise<void> {
     return this.allocated.free();
+  }
+}
+
+export class MappedBuffer implements Locatable {
+  readonly buffer: DriverBuffer;
+  readonly mapping: AgentMapping;
+  /** First byte of the buffer that is mapped. */
+  readonly at: number;
+
+  constructor(buffer: DriverBuffer, mapping: AgentMapping, at: number) {
+    this.buffer = buffer;
+    this.mapping = mapping;
+    this.at = at;
+  }
+
+  get label(): string {
+    return this.buffer.label;
+  }
+
+  get address(): number {
+    return this.mapping.address;
+  }
+
+  get bytes(): number {
+    return this.mapping.bytes;
+  }
+
+  get pageBytes(): number {
+    return this.buffer.pageBytes;
+  }
+
+  get claimed(): Placement['claimed'] {
+    const { physicalAddress } = this.buffer.allocated;
+    return physicalAddress === undefined
+      ? {}
+      : { physicalAddress: physicalAddress + this.at, bytes: this.bytes };
+  }
+
+  sign(nonce: bigint, first: number): Promise<void> {
+    return this.mapping.sign(nonce, first);
+  }
+
+  readback(nonce: bigint, first: number): Promise<(number | null)[]> {
+    return this.mapping.readSignatures(nonce, first);
+  }
+
+  /** Compares every byte with `expected`. */
+  async compare(expected: number): Promise<Contents> {
+    const { compared, mismatches, first } = await this.mapping.scanByte(expected);
+    return {
+      label: this.label,
+      bytes: this.bytes,
+      compared,
+      expected,
+      mismatches,
+      ...(first === undefined ? {} : { first }),
+      pageBytes: this.pageBytes,
+    };
+  }
+
+  unmap(): Promise<void> {
+    return this.mapping.unmap();
   }
 }

@@ -6,17 +6,22 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Placement, Sighting } from '../judge/observation.ts';
-import type { PagesSeen, Witness } from './witness.ts';
+import type { PagesSeen, PhysicalRange, Witness } from './witness.ts';
 
 /** What locating needs of a mapping. Its content is lost. */
 export interface Locatable {
   readonly label: string;
   readonly address: number;
-  /** Length in bytes, a multiple of the page size. */
+  /** Length in bytes. */
   readonly bytes: number;
   readonly claimed: Placement['claimed'];
   /** Signs every page; page i of the mapping gets the number `first + i`. */
   sign(nonce: bigint, first: number): Promise<void>;
+  /**
+   * What each page shows when it is read through the mapping: the index in this mapping of the page
+   * whose signature it carries, null when it carries none of them.
+   */
+  readback(nonce: bigint, first: number): Promise<(number | null)[]>;
 }
 
 /**
@@ -28,17 +33,27 @@ export async function locate(
   witnesses: readonly Witness[],
   pageBytes: number,
 ): Promise<Placement[]> {
-  const pagesOf = mappings.map((mapping) => mapping.bytes / pageBytes);
+  const pagesOf = mappings.map((mapping) => Math.ceil(mapping.bytes / pageBytes));
   const firstOf = pagesOf.map((_, i) => pagesOf.slice(0, i).reduce((sum, pages) => sum + pages, 0));
   const total = pagesOf.reduce((sum, pages) => sum + pages, 0);
 
-  const round = async (): Promise<PagesSeen[]> => {
-    const nonce = randomNonce();
+  const claims = mappings.flatMap(({ claimed, bytes }) =>
+    claimed.physicalAddress === undefined ? [] : [{ physicalAddress: claimed.physicalAddress, bytes }],
+  );
+  const round = async (nonce: bigint): Promise<PagesSeen[]> => {
     await Promise.all(mappings.map((mapping, i) => mapping.sign(nonce, firstOf[i] ?? 0)));
-    return Promise.all(witnesses.map((witness) => witness.find(nonce, total)));
+    const accounts: PagesSeen[] = [];
+    for (const witness of witnesses) {
+      const [earlier] = accounts;
+      const hints = earlier === undefined ? claims : rangesOf(earlier, pageBytes);
+      accounts.push(await witness.find(nonce, total, hints));
+    }
+    return accounts;
   };
-  const first = await round();
-  const second = await round();
+  const first = await round(randomNonce());
+  const nonce = randomNonce();
+  const second = await round(nonce);
+  const readback = await Promise.all(mappings.map((mapping, i) => mapping.readback(nonce, firstOf[i] ?? 0)));
   const inBoth = first.map((seen, w) =>
     seen.map((addresses, page) => addresses.filter((address) => second[w]?.[page]?.includes(address))),
   );
@@ -56,8 +71,23 @@ export async function locate(
       bytes: mapping.bytes,
       claimed: mapping.claimed,
       sightings,
+      readback: readback[i] ?? [],
     };
   });
+}
+
+/** The pages' addresses as ranges, as few as possible. */
+function rangesOf(seen: PagesSeen, pageBytes: number): PhysicalRange[] {
+  const ranges: PhysicalRange[] = [];
+  for (const physicalAddress of seen.flat().toSorted((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && physicalAddress <= last.physicalAddress + last.bytes) {
+      last.bytes = physicalAddress + pageBytes - last.physicalAddress;
+    } else {
+      ranges.push({ physicalAddress, bytes: pageBytes });
+    }
+  }
+  return ranges;
 }
 
 function randomNonce(): bigint {

@@ -7,13 +7,21 @@
 /** Where the pages `0 .. count-1` signed with one nonce were seen: `[page] -> physical addresses`. */
 export type PagesSeen = number[][];
 
+/** A range of physical addresses, in bytes. */
+export interface PhysicalRange {
+  physicalAddress: number;
+  bytes: number;
+}
+
 export interface Witness {
   /** Name in reports, for example `hypervisor`. */
   readonly name: string;
   /**
-   * Searches all of physical memory for pages signed with `nonce`.
+   * Searches physical memory for pages signed with `nonce`.
    * @param count how many pages were signed
+   * @param hints where somebody believes they are. A witness to whom searching is dear may look there
+   *   first and leave it at that if it sees every page there with its own eyes; it must not believe.
    * @throws LabError when the witness cannot look: that is never "not there"
    */
-  find(nonce: bigint, count: number): Promise<PagesSeen>;
+  find(nonce: bigint, count: number, hints: readonly PhysicalRange[]): Promise<PagesSeen>;
 }

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+/** The driver under test in a target's kernel: loading it, knowing it is there, taking it out again. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Deadline } from '../deadline.ts';
+import { DriverError, LabError } from '../errors.ts';
+import type { Target } from '../target/target.ts';
+import type { DriverProfile } from './profile.ts';
+
+/** Milliseconds on hardware for insmod, rmmod, and for the device node to appear. */
+const STEP_LIMIT = 10_000;
+const KERNEL_LINES_IN_MESSAGES = 15;
+
+/** What insmod says when the module was built for another kernel: that is the lab's fault. */
+const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
+
+/**
+ * Loads a module that is already on the target and waits for its device node.
+ * @param path of the module on the target
+ * @throws DriverError `DRIVER_LOAD` with the kernel's words
+ * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`
+ */
+export async function loadDriver(target: Target, profile: DriverProfile, path: string): Promise<void> {
+  const { module, device } = profile;
+  const where = `${target.facts.name} (Linux ${target.facts.kernelRelease})`;
+  const deadline = Deadline.in(STEP_LIMIT * target.patience);
+  if (await isLoaded(target, module.name, deadline)) {
+    throw new LabError('MODULE_LOADED', `${where}: a module called ${module.name} is loaded already`, {
+      hint: `rmmod ${module.name} on the target, if nobody needs it`,
+    });
+  }
+  // Should the rig or the link die from here on, the target takes the module out by itself.
+  const undo = `rmmod ${module.name}\n`;
+  await target.execOk(['sh', '-c', 'cat >"$1"', 'sh', `${target.directory}/at-end`], {
+    deadline,
+    input: undo,
+  });
+  const result = await target.exec(['insmod', path, ...module.parameters], { deadline });
+  if (result.code !== 0) {
+    const said = result.stderr.trim() || `insmod ended with ${result.signal ?? result.code}`;
+    const message = `${where}: ${module.name} does not load: ${said}\n${await lastKernelWords(target, deadline)}`;
+    if (WRONG_KERNEL.test(message)) {
+      throw new LabError('MODULE_FORMAT', message, {
+        hint: "give the build tree of exactly the target's kernel",
+      });
+    }
+    throw new DriverError('DRIVER_LOAD', message);
+  }
+  while ((await target.exec(['test', '-c', device], { deadline })).code !== 0) {
+    if (deadline.expired) {
+      const words = await lastKernelWords(target, Deadline.in(STEP_LIMIT * target.patience));
+      await unloadDriver(target, profile).catch(() => {});
+      throw new DriverError(
+        'DRIVER_DEVICE',
+        `${where}: ${module.name} loaded, but no ${device} appeared\n${words}`,
+      );
+    }
+    await sleep(20);
+  }
+}
+
+/** @throws DriverError `DRIVER_UNLOAD` with what keeps it, when nothing of the rig's uses it any more */
+export async function unloadDriver(target: Target, profile: DriverProfile): Promise<void> {
+  const deadline = Deadline.in(STEP_LIMIT * target.patience);
+  const { name } = profile.module;
+  const result = await target.exec(['rmmod', name], { deadline });
+  if (result.code === 0) return;
+  const users = await target.exec(['cat', `/sys/module/${name}/refcnt`], { deadline });
+  throw new DriverError(
+    'DRIVER_UNLOAD',
+    `${target.facts.name}: ${name} does not unload: ${result.stderr.trim()} (reference count ` +
+      `${users.stdout.trim() || 'unknown'})\n${await lastKernelWords(target, deadline)}`,
+  );
+}
+
+async function isLoaded(target: Target, name: string, deadline: Deadline): Promise<boolean> {
+  return (await target.exec(['test', '-d', `/sys/module/${name}`], { deadline })).code === 0;
+}
+
+async function lastKernelWords(target: Target, deadline: Deadline): Promise<string> {
+  const { stdout } = await target.exec(['dmesg'], { deadline });
+  const lines = stdout.trimEnd().split('\n').slice(-KERNEL_LINES_IN_MESSAGES);
+  return `the kernel's last lines:\n${lines.join('\n')}`;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+/** The table of witnesses: each says on which target it can speak. A further witness is one more row. */
+import type { Agent } from '../agent/client.ts';
+import type { Target } from '../target/target.ts';
+import { HypervisorWitness } from './hypervisor.ts';
+import { KcoreWitness } from './kcore.ts';
+import type { Witness } from './witness.ts';
+
+type Summons = (target: Target, agent: Agent) => Witness | undefined;
+
+// The ones that search cheaply come first: what they saw is a hint to the others.
+const summons: readonly Summons[] = [
+  ({ externalMemory, facts }) => externalMemory && new HypervisorWitness(externalMemory, facts.pageBytes),
+  // Every kernel that the rig supports has kcore; one that does not is the lab's trouble, not a reason to skip.
+  (_, agent) => new KcoreWitness(agent),
+];
+
+/** Everybody who can say where memory lies on this target; two wherever it can be read from outside. */
+export function witnessesOf(target: Target, agent: Agent): Witness[] {
+  return summons.flatMap((summon) => summon(target, agent) ?? []);
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/** Where the rig runs (projects) and what comes out (reporters); the one reader of the environment. */
+import { join } from 'node:path';
+import { defineConfig, type ReporterDescription } from '@playwright/test';
+import type { RigOptions } from './fixtures/options.ts';
+import { profiles } from './harness/profile/profiles.ts';
+import { strategyNames } from './harness/profile/profile.ts';
+import { settingsFrom } from './harness/settings.ts';
+import type { QemuSpec, SshSpec, TargetSpec } from './harness/target/spec.ts';
+
+const settings = settingsFrom(process.env, import.meta.dirname);
+const reports = (name: string) => join(settings.reports, name);
+
+const guests: QemuSpec[] = [
+  {
+    kind: 'qemu',
+    name: 'qemu-arm64',
+    machine: 'virt-arm64',
+    kernel: { flavour: 'arm64' },
+    cpus: 2,
+    memoryMiB: 768,
+    append: ['cma=256M'],
+  },
+];
+
+/** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
+const boards: SshSpec[] = [
+  // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
+];
+
+export default defineConfig<object, RigOptions>({
+  testDir: 'tests',
+  outputDir: 'test-results',
+  forbidOnly: process.env['CI'] !== undefined,
+  workers: 2,
+  timeout: 120_000,
+  expect: { timeout: 30_000 },
+  use: { settings, profile: 'contigbuf' },
+  reporter: reporters(),
+  projects: [
+    { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
+    ...guests.map((guest) => driverProject(guest)),
+    ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
+    { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
+  ],
+});
+
+/** The conformance and bench suites on one target, for the strategies that the profile offers. */
+function driverProject(targetSpec: TargetSpec | undefined, name = targetSpec?.name ?? 'target') {
+  const absent = strategyNames.filter((strategy) => profiles.contigbuf.strategies[strategy] === undefined);
+  return {
+    name,
+    testMatch: ['conformance/**/*.spec.ts', 'bench/**/*.spec.ts'],
+    use: { targetSpec },
+    ...(absent.length === 0 ? {} : { grepInvert: absent.map((strategy) => new RegExp(`@${strategy}\\b`)) }),
+  };
+}
+
+function reporters(): ReporterDescription[] {
+  return [
+    [process.env['CI'] === undefined ? 'list' : 'line'],
+    ['html', { outputFolder: reports('html'), open: 'never' }],
+    ['json', { outputFile: reports('results.json') }],
+    ['junit', { outputFile: reports('junit.xml') }],
+  ];
+}

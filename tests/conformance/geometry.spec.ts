@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+/** GEO: where buffers lie in physical memory, and how far their mappings reach. */
+import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
+import { size } from '../../harness/judge/judges.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+forEachStrategy(() => {
+  test('GEO-01 a mapping starts on a page and ends where its length does', async ({ buffers }) => {
+    const { pageBytes } = buffers;
+    const buffer = await buffers.allocate({ bytes: 4 * pageBytes });
+    for (const bytes of [1, pageBytes - 1, pageBytes, pageBytes + 1, buffer.bytes]) {
+      const mapping = await buffer.map({ bytes });
+      await expect(mapping).toEndWhereItShould(bytes);
+      await mapping.unmap();
+    }
+  });
+
+  test('GEO-02 buffers of every size start on a page, where the driver says', async ({ buffers }) => {
+    const { pageBytes } = buffers;
+    const pages = [1, 2, 3, 4, 5, 6, 7, 8].map((count) => count * pageBytes);
+    const mappings = [];
+    for (const bytes of [...pages, 64 * KIB, MIB, MIB + pageBytes, 4 * MIB, 16 * MIB, 64 * MIB]) {
+      mappings.push(await (await buffers.allocate({ bytes })).map());
+    }
+    await expect(mappings).toBePhysicallyAligned();
+    await expect(mappings).toLieWhereTheDriverSays();
+  });
+
+  for (const bytes of [64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB]) {
+    test(`GEO-03 a buffer of ${size(bytes)} is physically contiguous`, async ({ buffers }) => {
+      const mapping = await (await buffers.allocate({ bytes })).map();
+      await expect(mapping).toBePhysicallyContiguous();
+    });
+  }
+
+  test('GEO-07 20 buffers alive at once share no memory', async ({ buffers }) => {
+    const { pageBytes } = buffers;
+    const mappings = [];
+    for (let i = 0; i < 20; i++) {
+      const bytes = (1 + (i % 7) * (i % 5) * 3) * pageBytes + (i % 4 === 0 ? MIB : 0);
+      mappings.push(await (await buffers.allocate({ bytes })).map());
+    }
+    await expect(mappings).toBePhysicallyDisjoint();
+  });
+});
