@@ -102,6 +102,7 @@ export class KernelLog {
       const why = this.#ended === undefined ? '' : `: ${this.#ended.message}`;
       missing.push(`the bookmark "${to}" is not in the log${why}`);
     }
+    if (found !== -1 && found < begin) missing.push(`the bookmark "${to}" comes before "${from}"`);
     const end = found === -1 ? this.#lines.length : found;
     for (const { index, records } of this.#gaps) {
       if (index > begin && index <= end) missing.push(`the kernel overwrote ${records} records unread`);

@@ -41,7 +41,7 @@ const panicDelay = 30;
 const cutHere = /^(-+\[ cut here \]-+|8<--- cut here ---)$/;
 const endTrace = /^---\[ end (trace|Kernel panic)/;
 const traceStart = /^Call [Tt]race:|^Backtrace:/;
-const rule = /^={30,}$/;
+const rule = /^={29,}$/;
 /** Lines that follow a trace and still belong to it. */
 const afterTrace =
   /^(\s|Code: |[Rr]\w{1,2} ?: |x\d+ ?: |RIP: |RSP: |CR2: |FS: |Modules linked in|<\/?(TASK|IRQ|NMI)>|---\[|FIX |hardirqs|softirqs|irq event|SMP: |Kernel Offset|PHYS_OFFSET|CPU features|Memory Limit|Disabling lock debugging|note: |kobject_add_internal failed )/;
@@ -189,7 +189,8 @@ const variable: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/(\[|task |process )([\w/.-]+):\d+/g, '$1$2'],
   [/: (\S+)\/\d+\/0x[0-9a-f]+$/g, ': $1'],
   [/pfn:[0-9a-f]+/g, 'pfn:ADDR'],
-  [/(0x)?\b[0-9a-f]{8,16}\b/g, 'ADDR'],
+  [/^(x86\/PAT: \S+):\d+/g, '$1'],
+  [/(?<!exitcode=)\b(0x)?[0-9a-f]{8,16}\b/g, 'ADDR'],
   [/ \[#\d+\]( \w+)*$/g, ''],
   [/ \((Tainted|Not tainted)[^)]*\)/g, ''],
 ];
