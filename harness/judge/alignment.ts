@@ -56,8 +56,8 @@ export function judgeClaim(placement: Placement, required = usualWitnesses): Fin
     broken.push(
       driverFinding(
         'claimed-address',
-        `${label}: the driver claims ${hex(physicalAddress)}, its memory lies at ${hex(seen)} ` +
-          `(${distance(physicalAddress, seen, pageBytes)})`,
+        `${label}: the driver claims ${hex(physicalAddress)}, its memory lies at ${hex(seen)}, ` +
+          distance(physicalAddress, seen, pageBytes),
       ),
     );
   }
@@ -70,6 +70,9 @@ export function judgeClaim(placement: Placement, required = usualWitnesses): Fin
 
 function distance(claimed: number, seen: number, pageBytes: number): string {
   const bytes = Math.abs(seen - claimed);
-  const amount = bytes % pageBytes === 0 ? `${bytes / pageBytes} page(s), ${size(bytes)},` : size(bytes);
-  return `the memory is ${amount} ${seen > claimed ? 'above' : 'below'} the claim`;
+  const pages = bytes / pageBytes;
+  const amount = Number.isInteger(pages)
+    ? `${pages} page${pages === 1 ? '' : 's'} (${size(bytes)})`
+    : size(bytes);
+  return `${amount} ${seen > claimed ? 'above' : 'below'}`;
 }
