@@ -35,10 +35,11 @@ export interface BoardChoice {
 }
 
 /** Mounted on the board's /tmp, visible to one connection only. */
-export type Tmp = 'plain' | 'tiny' | 'noexec';
+export type Tmp = 'plain' | 'small' | 'tiny' | 'noexec';
 
 const TMP_MOUNT: Record<Tmp, string> = {
   plain: ':',
+  small: 'mount -t tmpfs -o size=8m tmpfs "$1/tmp"',
   tiny: 'mount -t tmpfs -o size=256k tmpfs "$1/tmp"',
   noexec: 'mount -t tmpfs -o size=64m,noexec tmpfs "$1/tmp"',
 };

@@ -41,6 +41,8 @@ class Tap {
 
 export class ChannelProcess implements RemoteProcess {
   readonly ended: Promise<Ending>;
+  /** It was told that there is no more input, and has not been given up. */
+  leaving = false;
   readonly #channel: ClientChannel;
   readonly #stdout: Tap;
   readonly #stderr: Tap;
@@ -71,7 +73,9 @@ export class ChannelProcess implements RemoteProcess {
   }
 
   end(data?: string | Buffer): void {
-    if (!this.#closed) this.#channel.end(data);
+    if (this.#closed) return;
+    this.leaving = true;
+    this.#channel.end(data);
   }
 
   onStdout(listener: (chunk: Buffer) => void): void {
@@ -84,6 +88,7 @@ export class ChannelProcess implements RemoteProcess {
 
   /** Gives the channel up; the process on the other side may live on. */
   abandon(): void {
+    this.leaving = false;
     this.#channel.close();
   }
 

@@ -3,13 +3,14 @@
  * One SSH connection: opened step by step, commands run over it, and its loss told as what it is.
  * The only file that loads the ssh2 package; everything else sees argument arrays and results.
  */
-import ssh2, { type Client, type ClientChannel } from 'ssh2';
+import ssh2, { type Client } from 'ssh2';
 import { Deadline } from '../../deadline.ts';
 import { LabError, messageOf } from '../../errors.ts';
 import type { Result } from '../../process.ts';
 import type { ExecOptions } from '../target.ts';
 import { formatAddress, type SshAddress } from './address.ts';
 import { ChannelProcess } from './channel.ts';
+import { breaksOnConcurrentEnd } from './dropbear.ts';
 import { enter, KEEPALIVE, lookAtHostKeys, type ConnectionOptions, type Entry } from './entry.ts';
 import type { HostKey } from './known-hosts.ts';
 import { STEP_LIMITS } from './ladder.ts';
@@ -20,6 +21,8 @@ export type { ConnectionOptions } from './entry.ts';
 
 /** Commands at once per connection: OpenSSH allows 10 sessions, and ends them late. */
 const MAX_EXECS = 4;
+/** Milliseconds a process may take to end after its input did, where the next has to wait for that. */
+const LEAVE_LIMIT = 1000;
 export class Connection {
   readonly name: string;
   readonly address: SshAddress;
@@ -29,7 +32,10 @@ export class Connection {
   /** The host key that was accepted. */
   readonly hostKey: HostKey;
   readonly #client: Client;
-  readonly #execs = new Sessions(MAX_EXECS);
+  readonly #execs: Sessions;
+  /** Nothing may end while a channel is being opened, see {@link breaksOnConcurrentEnd}. */
+  readonly #oneAtATime: boolean;
+  readonly #processes = new Set<ChannelProcess>();
   readonly #closed: Promise<void>;
   #loss: LabError | undefined;
 
@@ -40,6 +46,8 @@ export class Connection {
     this.banner = banner;
     this.hostKey = hostKey;
     this.#client = client;
+    this.#oneAtATime = breaksOnConcurrentEnd(banner);
+    this.#execs = new Sessions(this.#oneAtATime ? 1 : MAX_EXECS);
     client.on('error', (error) => this.#lose(error.message));
     this.#closed = new Promise((resolve) => {
       client.once('close', () => {
@@ -110,7 +118,8 @@ export class Connection {
 
   /** Starts a command and leaves its streams open. @throws LabError `LINK_LOST` */
   async start(argv: readonly string[], shown: readonly string[] = argv): Promise<ChannelProcess> {
-    return this.#run(argv, shown, undefined);
+    const run = (): Promise<ChannelProcess> => this.#run(argv, shown, undefined);
+    return this.#oneAtATime ? this.#execs.use(undefined, run) : run();
   }
 
   /** Ends the connection; commands that still run see it as a lost link. Safe to call twice. */
@@ -127,28 +136,39 @@ export class Connection {
     deadline: Deadline | undefined,
   ): Promise<ChannelProcess> {
     const what = show(shown);
-    const opening = this.#openChannel(commandLine(argv), what);
+    if (this.#oneAtATime) await this.#letEnd();
+    const opening = this.#begin(commandLine(argv), what);
     try {
       const doing = `${this.who}: opening a channel for ${what}`;
-      const channel = await (deadline?.race(opening, doing) ?? opening);
-      return new ChannelProcess(channel, `${this.who}: ${what}`, () => this.#loss);
+      const process = await (deadline?.race(opening, doing) ?? opening);
+      this.#processes.add(process);
+      const forget = (): boolean => this.#processes.delete(process);
+      process.ended.then(forget, forget);
+      return process;
     } catch (error) {
       // A channel that opens after we gave up must not stay behind.
-      opening.then((channel) => channel.close()).catch(() => {});
+      opening.then((process) => process.abandon()).catch(() => {});
       throw error;
     }
   }
 
-  async #openChannel(command: string, what: string): Promise<ClientChannel> {
+  /** Waits for processes that were told to end; one that does not obey is waited for only once. */
+  async #letEnd(): Promise<void> {
+    const leaving = [...this.#processes].filter((process) => process.leaving);
+    if (leaving.length === 0) return;
+    const ended = Promise.allSettled(leaving.map((process) => process.ended));
+    const limit = Deadline.in(LEAVE_LIMIT * this.patience);
+    await limit.race(ended, '').catch(() => {
+      for (const process of leaving) process.leaving = false;
+    });
+  }
+
+  async #begin(command: string, what: string): Promise<ChannelProcess> {
     // OpenSSH frees a session only when it has reaped its process, so a refusal may be momentary.
     for (let tries = 1; ; tries += 1) {
       if (this.#loss !== undefined) throw this.#loss;
       try {
-        return await new Promise<ClientChannel>((resolve, reject) => {
-          this.#client.exec(command, (error, channel) =>
-            error === undefined ? resolve(channel) : reject(error),
-          );
-        });
+        return await this.#openChannel(command, what);
       } catch (cause) {
         if (this.#loss !== undefined) throw this.#loss;
         const refused = cause instanceof Error && 'reason' in cause;
@@ -156,6 +176,17 @@ export class Connection {
         else throw this.#noChannel(what, cause);
       }
     }
+  }
+
+  #openChannel(command: string, what: string): Promise<ChannelProcess> {
+    return new Promise((resolve, reject) => {
+      this.#client.exec(command, (error, channel) => {
+        if (error !== undefined) return reject(error);
+        // Listened to at once, not after an await: a short command's exit status may come in the same
+        // packet as the news that it runs.
+        resolve(new ChannelProcess(channel, `${this.who}: ${what}`, () => this.#loss));
+      });
+    });
   }
 
   #noChannel(what: string, cause: unknown): LabError {

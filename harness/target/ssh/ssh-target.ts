@@ -46,9 +46,9 @@ export class SshTarget implements Target {
   readonly facts: TargetFacts;
   readonly patience: number;
   readonly kernelTree: KernelTree;
-  readonly console?: Console;
-  readonly externalMemory?: ExternalMemory;
-  readonly whyDead?: WhyDead;
+  declare readonly console?: Console;
+  declare readonly externalMemory?: ExternalMemory;
+  declare readonly whyDead?: WhyDead;
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
   readonly #onClose: Abilities['onClose'];
@@ -64,7 +64,7 @@ export class SshTarget implements Target {
     this.facts = machine.facts;
     this.patience = machine.connection.patience;
     this.kernelTree = machine.kernelTree;
-    // Left out rather than undefined: whoever asks whether there is such an ability looks for the property.
+    // Left out rather than undefined, for whoever looks whether the property is there.
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
