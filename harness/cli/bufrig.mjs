@@ -9,6 +9,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST_NODE = [20, 19];
+/** npm waits minutes in silence for a registry that cannot be reached. */
+const IMPATIENT = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -46,7 +48,7 @@ function packagesIn(file) {
 function installPackages() {
   const started = Date.now();
   process.stdout.write('npm packages: installing what package-lock.json says\n');
-  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const result = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error', ...IMPATIENT], {
     cwd: project,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
