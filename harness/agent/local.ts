@@ -4,8 +4,15 @@ import { spawn } from 'node:child_process';
 import { LabError } from '../errors.ts';
 import type { RemoteProcess } from '../target/target.ts';
 
+export interface LocalProcess extends RemoteProcess {
+  /** Undefined when it could not be started. */
+  readonly pid: number | undefined;
+  /** Kills this process and no other; nothing happens when it has ended or never began. */
+  kill(): void;
+}
+
 /** Starts a program with its streams open. It ends when this process does: its input ends then. */
-export function startLocally(path: string, args: readonly string[] = []): RemoteProcess & { pid: number } {
+export function startLocally(path: string, args: readonly string[] = []): LocalProcess {
   const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const ended = new Promise<Awaited<RemoteProcess['ended']>>((resolve, reject) => {
     child.once('error', (cause) =>
@@ -16,8 +23,9 @@ export function startLocally(path: string, args: readonly string[] = []): Remote
   // A process that is gone is told of by `ended`, not by the pipe.
   child.stdin.on('error', () => {});
   return {
-    pid: child.pid ?? -1,
+    pid: child.pid,
     ended,
+    kill: () => void child.kill('SIGKILL'),
     write: (data) => void child.stdin.write(data),
     end: () => void child.stdin.end(),
     onStdout: (listener) => void child.stdout.on('data', listener),

@@ -201,7 +201,7 @@ export class Wire implements Requests {
     const asked = this.#pending[0];
     const behind = this.#pending.length - 1;
     if (asked === undefined) return ', no request pending';
-    return `, serving: ${brief(asked.line)}${behind > 0 ? ` (${behind} more behind it)` : ''}`;
+    return `, no answer yet to: ${brief(asked.line)}${behind > 0 ? ` (${behind} more behind it)` : ''}`;
   }
 }
 

@@ -95,6 +95,9 @@ void reply_begin(unsigned long number);
 void reply_end(void);
 bool reply_failed(void);
 void reply_flush(void);
+bool reply_is_due(void);		/* a finished answer has waited for a millisecond, or much has */
+/* The same for who cannot let requests in meanwhile: a signal handler, or before execve(). */
+void reply_last_words(void);
 void reply_reset(void);			/* forget everything, in a new child */
 
 void reply_error(const char *call);	/* from errno */

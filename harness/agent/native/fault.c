@@ -66,6 +66,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 		siglongjmp(landing, 1);
 	}
 	last_words(info);
+	reply_last_words();
 	struct sigaction fatal = { .sa_handler = SIG_DFL };
 
 	sigaction(signal, &fatal, NULL);

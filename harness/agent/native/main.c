@@ -129,10 +129,12 @@ int serve(void)
 		answer(++number, line);
 		serving = "";
 		/*
-		 * Every answer leaves before the next request starts: when that one hangs in the
-		 * kernel, the client must be able to tell which it was.
+		 * Answers to requests that came together leave together: a write for each takes three
+		 * times as long. But none is kept back for long: when the next request hangs in the
+		 * kernel, the client must be able to tell about where.
 		 */
-		reply_flush();
+		if (!input_has_line() || reply_is_due())
+			reply_flush();
 	}
 	return 0;
 }

@@ -107,6 +107,7 @@ static void verb_exec_self(struct request *request)
 	char *const arguments[] = { AGENT_NAME, NULL };
 
 	(void)request;
+	reply_last_words();
 	execv("/proc/self/exe", arguments);
 	reply_error("execve");
 }

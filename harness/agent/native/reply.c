@@ -12,14 +12,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A pipe or socket that polls writable takes this much without blocking. */
 #define WRITE_BYTES 4096
 
+#define DUE_NS 1000000
+#define DUE_BYTES 65536
+
 static char *buffer;
 static size_t capacity, used;
-static size_t line_start;
+static size_t line_start;	/* before this, answers are finished */
+static uint64_t oldest;		/* when the first of them was */
 static unsigned long line_number;
 static bool failed;
 static bool comma;		/* the next member needs one before it */
@@ -84,9 +89,16 @@ static void start_line(const char *kind)
 	comma = false;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ull + time.tv_nsec;
+}
+
 void reply_begin(unsigned long number)
 {
-	line_start = used;
 	line_number = number;
 	failed = false;
 	start_line("ok");
@@ -98,6 +110,22 @@ void reply_end(void)
 	if (!failed)
 		put("}", 1);
 	put("}\n", 2);
+	if (line_start == 0)
+		oldest = now_ns();
+	line_start = used;
+}
+
+/* An answer in the making stays. */
+static void reply_drop_finished(void)
+{
+	memmove(buffer, buffer + line_start, used - line_start);
+	used -= line_start;
+	line_start = 0;
+}
+
+bool reply_is_due(void)
+{
+	return line_start > DUE_BYTES || (line_start > 0 && now_ns() - oldest > DUE_NS);
 }
 
 bool reply_failed(void)
@@ -107,7 +135,7 @@ bool reply_failed(void)
 
 void reply_reset(void)
 {
-	used = 0;
+	used = line_start = 0;
 }
 
 void reply_error(const char *call)
@@ -242,19 +270,19 @@ void reply_close(char bracket)
 }
 
 /*
- * Writes what is pending; while the reader is slow, takes in its requests, or it might never come
- * to read.
+ * Writes the finished answers; while the reader is slow, takes in its requests, or it might never
+ * come to read.
  */
 void reply_flush(void)
 {
 	size_t written = 0;
 
-	while (written < used) {
+	while (written < line_start) {
 		struct pollfd streams[] = {
 			{ .fd = STDOUT_FILENO, .events = POLLOUT },
 			{ .fd = input_may_grow() ? STDIN_FILENO : -1, .events = POLLIN },
 		};
-		size_t bytes = used - written < WRITE_BYTES ? used - written : WRITE_BYTES;
+		size_t bytes = line_start - written < WRITE_BYTES ? line_start - written : WRITE_BYTES;
 		ssize_t wrote;
 
 		if (poll(streams, 2, -1) < 0 && errno != EINTR)
@@ -270,5 +298,11 @@ void reply_flush(void)
 		else if (wrote < 0 && errno != EINTR && errno != EAGAIN)
 			_exit(4);	/* nobody reads any more */
 	}
-	used = 0;
+	reply_drop_finished();
+}
+
+void reply_last_words(void)
+{
+	write_all(STDOUT_FILENO, buffer, line_start);
+	reply_drop_finished();
 }
