@@ -9,6 +9,7 @@
 #include <linux/idr.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
+#include <linux/of.h>
 #include <linux/of_device.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -126,7 +127,12 @@ static const struct of_device_id contigbuf_of_match[] = {
 	{ .compatible = "bufrig,contigbuf" },
 	{}
 };
-MODULE_DEVICE_TABLE(of, contigbuf_of_match);
+/*
+ * Written out, because MODULE_DEVICE_TABLE() does not get through the modpost
+ * that Debian ships for cross-building 32 bit modules on 64 bit machines.
+ */
+MODULE_ALIAS("of:N*T*Cbufrig,contigbuf");
+MODULE_ALIAS("of:N*T*Cbufrig,contigbufC*");
 
 struct platform_driver contigbuf_platform_driver = {
 	.probe = contigbuf_probe,
