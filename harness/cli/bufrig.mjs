@@ -14,6 +14,9 @@ const IMPATIENT = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=50
 
 const project = fileURLToPath(new URL('../../', import.meta.url));
 
+// Whoever read our output has gone (`| head`): end as any program would, by SIGPIPE's status.
+process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? 141 : 1));
+
 checkNode();
 if (!packagesMatchLockFile()) installPackages();
 const { register } = await import('tsx/esm/api');
