@@ -113,6 +113,6 @@ async function call<F extends Fields>(
   layout: Layout<F>,
   values: Partial<Record<F[number][0], number | bigint>>,
 ): Promise<Record<F[number][0], bigint>> {
-  const argument = layout.encode({ size: layout.bytes, ...values } as typeof values);
+  const argument = layout.encode({ size: layout.bytes, ...values });
   return layout.decode((await agent.ioctl(fd, request, argument)).data);
 }

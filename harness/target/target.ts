@@ -52,8 +52,8 @@ export type KernelTree =
 export interface Console {
   /** Path on the host of the file that collects it. */
   readonly file: string;
-  /** The last `lines` lines so far. */
-  tail(lines: number): Promise<string>;
+  /** Everything so far. */
+  text(): Promise<string>;
 }
 
 /** A piece of the target's RAM as it lies in a file on the host. */

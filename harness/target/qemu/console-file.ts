@@ -10,8 +10,8 @@ export class ConsoleFile implements Console {
     this.file = file;
   }
 
-  async tail(lines: number): Promise<string> {
-    return this.tailNow(lines);
+  async text(): Promise<string> {
+    return this.textNow();
   }
 
   /** Everything so far; empty when QEMU has not opened the file yet. */

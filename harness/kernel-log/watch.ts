@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Follows a target's kernel log through the agent's `kmsg` mode, from before the driver is loaded to
+ * after it is gone, and cuts it at bookmarks that are written into the log itself.
+ */
+import type { Agent } from '../agent/client.ts';
+import type { Deadline } from '../deadline.ts';
+import { LabError } from '../errors.ts';
+import type { RemoteProcess, Target } from '../target/target.ts';
+import { bookmarkPrefix, KernelLog, type Slice } from './follower.ts';
+
+export class KernelLogWatch {
+  readonly log = new KernelLog();
+  readonly #process: RemoteProcess;
+  readonly #scribe: Agent;
+  #partial = '';
+  #marks = 0;
+
+  private constructor(process: RemoteProcess, scribe: Agent, who: string) {
+    this.#process = process;
+    this.#scribe = scribe;
+    process.onStdout((chunk) => this.#receive(chunk.toString('latin1')));
+    process.ended.then(
+      ({ code, signal }) =>
+        this.log.end(new LabError('KERNEL_LOG', `${who}: the kernel log ended (${signal ?? code})`)),
+      (cause: Error) => this.log.end(cause),
+    );
+  }
+
+  /**
+   * @param agentPath of the agent's program on the target
+   * @param scribe an agent that writes the bookmarks; it does nothing else, so that it stays alive
+   */
+  static async start(target: Target, agentPath: string, scribe: Agent): Promise<KernelLogWatch> {
+    return new KernelLogWatch(await target.start([agentPath, 'kmsg']), scribe, target.facts.name);
+  }
+
+  /**
+   * Writes a bookmark and waits until it came back: everything the kernel said before is known then.
+   * @returns the bookmark's name, for {@link between}
+   * @throws LabError when the log or the target is gone
+   */
+  async mark(what: string, deadline: Deadline): Promise<string> {
+    this.#marks += 1;
+    const name = `${this.#marks} ${what}`;
+    await this.#scribe.mark(bookmarkPrefix + name);
+    await this.log.waitFor(name, deadline);
+    return name;
+  }
+
+  /** What the kernel said between two bookmarks, or since the first one. */
+  between(from: string, to?: string): Slice {
+    return this.log.slice(from, to);
+  }
+
+  /** Ends the follower; the scribe is its owner's. */
+  async stop(): Promise<void> {
+    this.#process.end();
+    await this.#process.ended.catch(() => {});
+  }
+
+  #receive(text: string): void {
+    const lines = (this.#partial + text).split('\n');
+    this.#partial = lines.pop() ?? '';
+    for (const line of lines) this.log.feed(line);
+  }
+}
