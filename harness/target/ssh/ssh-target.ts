@@ -40,7 +40,7 @@ export interface Abilities {
 }
 
 /** Milliseconds on real hardware; multiplied by the target's patience. */
-const LIMITS = { put: 120_000, polite: 1000, cleanUp: 10_000, kill: 5000 } as const;
+const LIMITS = { put: 120_000, polite: 200, cleanUp: 10_000, kill: 5000 } as const;
 
 export class SshTarget implements Target {
   readonly facts: TargetFacts;
