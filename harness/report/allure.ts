@@ -4,7 +4,7 @@
  * stands before allure-playwright in the list of reporters: it empties the folder of results before
  * allure-playwright writes there, and makes the report when every reporter has finished.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,8 @@ export default class AllureReportReporter implements Reporter {
   readonly #results: string;
   readonly #report: string;
   readonly #silent: boolean;
+  /** What lay in the folder of results before a `--list`. */
+  #before: string[] = [];
   #run: { config: FullConfig; suite: Suite } | undefined;
 
   constructor({ output = 'reports', _mode }: AllureOptions = {}) {
@@ -39,7 +41,10 @@ export default class AllureReportReporter implements Reporter {
   }
 
   onBegin(config: FullConfig, suite: Suite): void {
-    if (this.#silent) return;
+    if (this.#silent) {
+      this.#before = this.#names();
+      return;
+    }
     this.#run = { config, suite };
     // Results of an earlier run would be counted as this run's.
     rmSync(this.#results, { recursive: true, force: true });
@@ -47,7 +52,10 @@ export default class AllureReportReporter implements Reporter {
   }
 
   async onExit(): Promise<void> {
-    if (this.#run === undefined) return;
+    if (this.#run === undefined) {
+      this.#removeListed();
+      return;
+    }
     try {
       const outcomes = outcomesOf(this.#run.config, this.#run.suite);
       completeResults(this.#results, outcomes);
@@ -65,6 +73,17 @@ export default class AllureReportReporter implements Reporter {
       // The status of the run is settled by now.
       replaceExitStatus(0, exitStatus.red);
     }
+  }
+
+  /** allure-playwright takes every test that is only listed for one that was skipped. */
+  #removeListed(): void {
+    for (const name of this.#names()) {
+      if (!this.#before.includes(name)) rmSync(join(this.#results, name));
+    }
+  }
+
+  #names(): string[] {
+    return existsSync(this.#results) ? readdirSync(this.#results) : [];
   }
 }
 

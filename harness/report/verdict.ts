@@ -91,7 +91,11 @@ const errorRules: readonly ErrorRule[] = [
   { pattern: /timeout of \d+ms exceeded/i, verdict: 'hang' },
   // Errors of the language and of the host's system calls are the rig's own.
   { pattern: /^(Type|Reference|Range|Syntax|Eval|URI|Aggregate)Error\b/, verdict: 'infra' },
-  { pattern: /^(System)?Error(:| \[)( \w+)* ?E[A-Z]{3,}\b/, verdict: 'infra' },
+  {
+    pattern:
+      /^Error: (E[A-Z]{3,}: |(connect|read|write|listen|bind|kill|getaddrinfo|spawn)\b.* E[A-Z]{3,}\b)/,
+    verdict: 'infra',
+  },
   { pattern: /worker process exited unexpectedly/i, verdict: 'infra' },
 ];
 
