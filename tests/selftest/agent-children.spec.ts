@@ -112,7 +112,23 @@ test('grandchildren, and many children one after the other', async ({ agent }) =
   expect(await agent.openFiles()).toEqual(before);
 });
 
-test('executing anew keeps descriptors and drops memory', async ({ agent, folder }) => {
+test('a child holds none of its siblings’ sockets', async ({ agent }) => {
+  const [first, second] = [await agent.fork(), await agent.fork()];
+  expect(await second.agent.openFiles()).toHaveLength((await first.agent.openFiles()).length);
+  await first.exit();
+  await second.exit();
+});
+
+test('executing anew loses no answer from before', async ({ agent }) => {
+  const child = await agent.fork();
+  await Promise.all([child.begin('pid'), child.begin('pid'), child.begin('exec-self')]);
+  expect(await child.finish()).toHaveProperty('pid', child.pid);
+  expect(await child.finish()).toHaveProperty('pid', child.pid);
+  expect(await child.finish()).toHaveProperty('protocol', 1);
+  await child.exit();
+});
+
+test('executing anew keeps keeps descriptors and drops memory', async ({ agent, folder }) => {
   const memory = await agent.anonymous(agent.pageBytes);
   const fd = await agent.open(join(folder, 'kept'), 'rdwr,create');
   const child = await agent.fork();

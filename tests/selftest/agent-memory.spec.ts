@@ -172,6 +172,20 @@ test('a scan counts every other byte, from any address', async ({ agent }) => {
   });
 });
 
+test('a scan skips no byte', async ({ agent }) => {
+  const memory = await agent.anonymous(agent.pageBytes);
+  const part = memory.part(5, 61);
+  const scans = Array.from({ length: 61 }, async (_, offset) => {
+    const stored = part.store(offset, 1, 1);
+    const scan = part.scanByte(0);
+    const restored = part.store(offset, 0, 1);
+    await Promise.all([stored, restored]);
+    return scan;
+  });
+  for (const [offset, scan] of (await Promise.all(scans)).entries())
+    expect(scan).toEqual({ compared: 61, mismatches: 1, first: { offset, value: 1 } });
+});
+
 test('comparing and copying ranges', async ({ agent }) => {
   const memory = await agent.anonymous(2 * agent.pageBytes);
   const [left, right] = [memory.page(0), memory.page(1)];

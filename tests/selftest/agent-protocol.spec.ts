@@ -51,8 +51,8 @@ test('does not wedge a client that sends everything before it reads anything', a
   const child = spawn(agentProgram, { stdio: ['pipe', 'pipe', 'inherit'] });
   const requests = 2000;
   const sent = new Promise<void>((resolve) => {
-    // Each answer is some kilobytes: together far more than pipes hold.
-    child.stdin.end('help\n'.repeat(requests), resolve);
+    // Requests and answers are each far more than pipes and buffers hold.
+    child.stdin.end(`help${' '.repeat(500)}\n`.repeat(requests), resolve);
   });
   await sent;
   let text = '';
