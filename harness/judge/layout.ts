@@ -12,6 +12,8 @@ const left = 260;
 const width = 720;
 const rowHeight = 26;
 const cutWidth = 24;
+const mostCuts = 8;
+const addressWidth = 72;
 
 /** A stretch of physical addresses that is drawn to scale, and where it starts on the axis. */
 interface Segment {
@@ -55,7 +57,7 @@ function rowOf({ label, pageBytes, sightings }: Placement): Row {
   return { label, pageBytes, runs };
 }
 
-/** Merges what is near together into segments and gives each its share of the width. */
+/** Cuts the axis at its widest gaps, a few at most, and gives each piece its share of the width. */
 function axisOf(rows: readonly Row[]): { segments: Segment[]; scale: number } {
   const spans = rows
     .flatMap(({ runs, pageBytes }) =>
@@ -65,12 +67,26 @@ function axisOf(rows: readonly Row[]): { segments: Segment[]; scale: number } {
       })),
     )
     .toSorted((a, b) => a.start - b.start);
-  const covered = spans.reduce((sum, { start, end }) => sum + end - start, 0);
-  const segments: Segment[] = [];
+  const pieces: Segment[] = [];
   for (const { start, end } of spans) {
+    const last = pieces.at(-1);
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end);
+    else pieces.push({ start, end, x: left });
+  }
+  const gapBefore = (index: number) => (pieces[index]?.start ?? 0) - (pieces[index - 1]?.end ?? 0);
+  const covered = pieces.reduce((sum, { start, end }) => sum + end - start, 0);
+  const cuts = new Set(
+    [...pieces.keys()]
+      .slice(1)
+      .filter((index) => gapBefore(index) > covered / 8)
+      .toSorted((a, b) => gapBefore(b) - gapBefore(a))
+      .slice(0, mostCuts),
+  );
+  const segments: Segment[] = [];
+  for (const [index, piece] of pieces.entries()) {
     const last = segments.at(-1);
-    if (last !== undefined && start - last.end <= covered / 8) last.end = Math.max(last.end, end);
-    else segments.push({ start, end, x: left });
+    if (last !== undefined && !cuts.has(index)) last.end = piece.end;
+    else segments.push({ ...piece });
   }
   const total = segments.reduce((sum, { start, end }) => sum + end - start, 0);
   const scale = (width - cutWidth * Math.max(0, segments.length - 1)) / Math.max(1, total);
@@ -149,9 +165,14 @@ function drawTicks(segment: Segment, before: Segment | undefined, bottom: number
   const line = `<path d="M${x} ${y}H${end}M${x} ${y - 3}v6M${end} ${y - 3}v6" stroke="#555" fill="none"/>`;
   const name = `<text x="${x}" y="${y + 16}" font-size="10">${hex(segment.start)}</text>`;
   if (before === undefined) return [line, name];
+  const crowded = segment.x - before.x < addressWidth;
   const cut = (segment.x - cutWidth / 2).toFixed(1);
   const gap = size(segment.start - before.end);
-  return [line, name, `<text x="${cut}" y="${y + 4}" text-anchor="middle">⋯<title>${gap}</title></text>`];
+  return [
+    line,
+    crowded ? '' : name,
+    `<text x="${cut}" y="${y + 4}" text-anchor="middle">⋯<title>${gap}</title></text>`,
+  ];
 }
 
 function escape(text: string): string {

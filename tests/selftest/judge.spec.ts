@@ -363,6 +363,20 @@ test.describe('words and pictures', () => {
     }
   });
 
+  test('pages far apart from each other stay inside the frame', () => {
+    const farApart = pagesAt(0, 200).map((address) => address * 262_144 + 0x4000_0000);
+    const bars = [
+      ...drawLayout([placed('far apart', farApart)]).matchAll(
+        /<rect x="([\d.-]+)" y="\d+" width="([\d.-]+)"/g,
+      ),
+    ];
+    expect(bars.length).toBeGreaterThan(20);
+    for (const [, x, width] of bars) {
+      expect(Number(x)).toBeGreaterThanOrEqual(260);
+      expect(Number(x) + Number(width)).toBeLessThanOrEqual(981);
+    }
+  });
+
   test('a buffer scattered over thousands of places is still a small picture', () => {
     const scattered = pagesAt(0x8000_0000, 20_000).map(
       (_, index) => 0x8000_0000 + ((index * 7919) % 20_000) * 12_288,
