@@ -68,12 +68,25 @@ export class Apt {
     return done === undefined ? Infinity : Date.now() - done.mtimeMs;
   }
 
-  /** Fetches the indexes. @throws LabError, see {@link aptError} */
-  async update(): Promise<void> {
-    await this.#apt(['apt-get', 'update', '-q'], 'reading the package index');
+  /**
+   * Fetches the indexes. One that a mirror serves damaged is done without, if there are others.
+   * @returns apt's complaint about the damaged ones
+   * @throws LabError, see {@link aptError}
+   */
+  async update(): Promise<string | undefined> {
+    let complaint: string | undefined;
+    try {
+      await this.#apt(['apt-get', 'update', '-q'], 'reading the package index');
+    } catch (error) {
+      const damaged = error instanceof LabError && error.code === 'DEBIAN_HASH_MISMATCH';
+      const indexes = await readdir(join(this.#directory, 'lists'));
+      if (!damaged || !indexes.some((name) => /_Packages(\.\w+)?$/.test(name))) throw error;
+      complaint = error.message;
+    }
     const stamp = join(this.#directory, 'updated');
     await writeFile(stamp, '');
     await utimes(stamp, new Date(), new Date());
+    return complaint;
   }
 
   /**

@@ -22,9 +22,13 @@ export interface ArchitectureFacts {
   qemu: { program: string; debianPackage: string };
   /** Debian's cross compiler, and the C library it links against. */
   crossPackages: readonly string[];
+  /** Modules that every guest loads: its network card on QEMU's buses, and fw_cfg where Debian builds it. */
+  guestModules: readonly string[];
   /** The flavours of Debian's kernel that a guest can boot, the default one first. */
   flavours: readonly string[];
 }
+
+const VIRTIO = ['virtio_pci', 'virtio_net'];
 
 const TABLE: Record<Architecture, ArchitectureFacts> = {
   arm64: {
@@ -36,6 +40,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 183,
     qemu: { program: 'qemu-system-aarch64', debianPackage: 'qemu-system-arm' },
     crossPackages: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'],
+    guestModules: [...VIRTIO, 'virtio_mmio', 'qemu_fw_cfg'],
     flavours: ['arm64', 'arm64-16k'],
   },
   amd64: {
@@ -47,6 +52,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 62,
     qemu: { program: 'qemu-system-x86_64', debianPackage: 'qemu-system-x86' },
     crossPackages: ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross'],
+    guestModules: [...VIRTIO, 'qemu_fw_cfg'],
     flavours: ['amd64'],
   },
   armhf: {
@@ -58,7 +64,8 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 40,
     qemu: { program: 'qemu-system-arm', debianPackage: 'qemu-system-arm' },
     crossPackages: ['gcc-arm-linux-gnueabihf', 'libc6-dev-armhf-cross'],
-    flavours: ['armmp', 'armmp-lpae'],
+    guestModules: [...VIRTIO, 'virtio_mmio'],
+    flavours: ['armmp-lpae', 'armmp'],
   },
 };
 

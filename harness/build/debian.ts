@@ -77,7 +77,8 @@ async function fetchOnce(
       const apt = await Apt.in(join(cache.root, 'apt', state), request.architecture, sources);
       if ((await apt.age()) > maximumAge) {
         cache.progress(`reading Debian's index of ${request.suite ?? codename} for ${request.architecture}`);
-        await apt.update();
+        const complaint = await apt.update();
+        if (complaint !== undefined) cache.progress(`going on without an index: ${complaint}`);
       }
       return work(apt);
     });

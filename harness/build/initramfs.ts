@@ -6,15 +6,13 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { architectureFacts } from './architectures.ts';
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import { cpioArchive, directoriesFor, type ArchiveMember } from './cpio.ts';
 import type { DebianKernel } from './kernel.ts';
 import { modulesInOrder } from './kernel-modules.ts';
 import { guestUserland, userlandMembers } from './userland.ts';
-
-/** What a guest on any of QEMU's machines needs to be reached and watched. */
-const ALWAYS = ['virtio_pci', 'virtio_mmio', 'virtio_net', 'qemu_fw_cfg'];
 
 export interface InitramfsRequest {
   kernel: DebianKernel;
@@ -40,7 +38,7 @@ export async function baseInitramfs(cache: Cache, request: InitramfsRequest): Pr
   const { kernel } = request;
   const userland = await guestUserland(cache, kernel.architecture, request.refresh);
   const init = await readFile(new URL('guest/init', import.meta.url));
-  const modules = [...ALWAYS, ...(request.modules ?? [])];
+  const modules = [...architectureFacts(kernel.architecture).guestModules, ...(request.modules ?? [])];
   const extra = request.extraModules ?? [];
   const key = contentKey(
     RECIPE,
