@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/error-injection.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -99,6 +100,7 @@ static unsigned int unname_locked(struct contigbuf_buffer *buffer)
 		return 0;
 	xa_erase(&buffer->device->ids, buffer->id);
 	buffer->id = 0;
+	contigbuf_leave_aperture(buffer);
 	list_for_each_entry_safe(attachment, next, &buffer->attachments,
 				 in_buffer)
 		if (attachment->file->naming != CONTIGBUF_NAMING_FD)
@@ -158,34 +160,45 @@ void contigbuf_unclaim(struct contigbuf_file *file)
 }
 
 /**
- * contigbuf_reserve_id - choose the id of a buffer that nobody can find yet
- * @buffer: without an id
+ * contigbuf_reserve_name - choose the id and the offset of a new buffer
+ * @file: open file that will get it, claimed
+ * @buffer: without an id; nobody else can find it yet
+ * @offset: result, its mmap() offset on @file, in bytes
  *
- * Returns 0 with buffer->id set, or -ENOSPC, -ENOMEM.
+ * Returns 0, or -ENOSPC, -ENOMEM, -EOVERFLOW with nothing reserved.
  */
-int contigbuf_reserve_id(struct contigbuf_buffer *buffer)
+int contigbuf_reserve_name(struct contigbuf_file *file,
+			   struct contigbuf_buffer *buffer, u64 *offset)
 {
 	struct contigbuf_device *device = buffer->device;
-	u32 id;
 	int err;
 
 	mutex_lock(&device->lock);
 	/* An entry of NULL: taken, but a lookup finds nothing. */
-	err = xa_alloc_cyclic(&device->ids, &id, NULL, XA_LIMIT(1, ID_MAX),
-			      &device->next_id, GFP_KERNEL);
-	if (err >= 0)
-		buffer->id = id;
+	err = xa_alloc_cyclic(&device->ids, &buffer->id, NULL,
+			      XA_LIMIT(1, ID_MAX), &device->next_id,
+			      GFP_KERNEL);
+	if (err < 0) {
+		buffer->id = 0;
+		mutex_unlock(&device->lock);
+		return err == -EBUSY ? -ENOSPC : err;
+	}
+	err = contigbuf_offset_of(file, buffer, offset);
+	if (err) {
+		xa_release(&device->ids, buffer->id);
+		buffer->id = 0;
+	}
 	mutex_unlock(&device->lock);
-	if (err == -EBUSY)
-		return -ENOSPC;
-	return err < 0 ? err : 0;
+	return err;
 }
+ALLOW_ERROR_INJECTION(contigbuf_reserve_name, ERRNO);
 
-void contigbuf_unreserve_id(struct contigbuf_buffer *buffer)
+void contigbuf_unreserve_name(struct contigbuf_buffer *buffer)
 {
 	struct contigbuf_device *device = buffer->device;
 
 	mutex_lock(&device->lock);
+	contigbuf_leave_aperture(buffer);
 	xa_release(&device->ids, buffer->id);
 	buffer->id = 0;
 	mutex_unlock(&device->lock);
@@ -333,6 +346,35 @@ int contigbuf_free(struct contigbuf_file *file, u32 id)
 	if (refs)
 		put_many(buffer, refs);
 	return err;
+}
+
+/**
+ * contigbuf_find_attached - a buffer to work on, attached to the open file
+ * @file: open file
+ * @id: name, or 0 for the buffer the file is bound to
+ * @read_only: result, the attachment's rights
+ *
+ * Returns it with a reference for the caller, or -ENOENT, -ENODEV.
+ */
+struct contigbuf_buffer *contigbuf_find_attached(struct contigbuf_file *file,
+						 u32 id, bool *read_only)
+{
+	struct contigbuf_attachment *attachment;
+	struct contigbuf_buffer *buffer;
+
+	mutex_lock(&file->device->lock);
+	buffer = find_locked(file, id);
+	if (!IS_ERR(buffer)) {
+		attachment = contigbuf_attachment_of(file, buffer);
+		if (attachment) {
+			*read_only = attachment->read_only;
+			contigbuf_buffer_get(buffer);
+		} else {
+			buffer = ERR_PTR(-ENOENT);
+		}
+	}
+	mutex_unlock(&file->device->lock);
+	return buffer;
 }
 
 /**

@@ -166,7 +166,7 @@ static int dma_map(struct contigbuf_buffer *buffer, struct vm_area_struct *vma,
 	int err;
 
 	if (buffer->cache == CONTIGBUF_CACHE_CACHED)
-		return contigbuf_map_cached(buffer, vma, first);
+		return contigbuf_map_pages(buffer, vma, first);
 
 	vma->vm_pgoff = first + (skip >> PAGE_SHIFT);
 	err = dma_mmap_attrs(&buffer->device->dev, vma,

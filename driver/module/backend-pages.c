@@ -5,7 +5,6 @@
  *
  * Copyright (C) 2026 the bufrig authors
  */
-#include <linux/dma-map-ops.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 
@@ -35,22 +34,6 @@ static struct page *alloc_exact(gfp_t gfp, size_t length, u64 align)
 	return pages;
 }
 
-static u32 pages_caches(struct contigbuf_device *device)
-{
-	u32 bits = BIT(CONTIGBUF_CACHE_CACHED);
-
-	if (dev_is_dma_coherent(&device->dev))
-		bits |= BIT(CONTIGBUF_CACHE_COHERENT);
-	return bits;
-}
-
-static u32 pages_preferred_cache(struct contigbuf_device *device)
-{
-	if (dev_is_dma_coherent(&device->dev))
-		return CONTIGBUF_CACHE_COHERENT;
-	return CONTIGBUF_CACHE_CACHED;
-}
-
 static int pages_allocate(struct contigbuf_buffer *buffer)
 {
 	unsigned long count = buffer->length >> PAGE_SHIFT;
@@ -64,7 +47,7 @@ static int pages_allocate(struct contigbuf_buffer *buffer)
 
 	buffer->memory.pages = pages;
 	buffer->vaddr = page_address(pages);
-	buffer->phys = page_to_phys(pages);
+	buffer->phys = PFN_PHYS(page_to_pfn(pages));
 	memset(buffer->vaddr, 0, buffer->length);
 	err = contigbuf_map_for_device(buffer, pages);
 	if (err)
@@ -81,9 +64,9 @@ static void pages_release(struct contigbuf_buffer *buffer)
 const struct contigbuf_backend_ops contigbuf_backend_pages = {
 	.name = "pages",
 	.id = CONTIGBUF_BACKEND_PAGES,
-	.caches = pages_caches,
-	.preferred_cache = pages_preferred_cache,
+	.caches = contigbuf_page_caches,
+	.preferred_cache = contigbuf_page_preferred_cache,
 	.allocate = pages_allocate,
 	.release = pages_release,
-	.map = contigbuf_map_cached,
+	.map = contigbuf_map_pages,
 };

@@ -5,24 +5,39 @@
  * Copyright (C) 2026 the bufrig authors
  */
 #include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
+#include <linux/error-injection.h>
 #include <linux/mm.h>
 
 #include "internal.h"
 
-/* In the order in which CONTIGBUF_BACKEND_AUTO tries them. */
+/*
+ * In the order in which CONTIGBUF_BACKEND_AUTO tries them. Without CMA the DMA
+ * API comes last: it rounds sizes up to a power of two.
+ */
 static const struct contigbuf_backend_ops *const backends[] = {
+	&contigbuf_backend_reserved,
+#if IS_ENABLED(CONFIG_DMA_CMA)
 	&contigbuf_backend_dma,
+#endif
 	&contigbuf_backend_pages,
+#if IS_ENABLED(CONFIG_CONTIG_ALLOC)
+	&contigbuf_backend_contig,
+#endif
+#if !IS_ENABLED(CONFIG_DMA_CMA)
+	&contigbuf_backend_dma,
+#endif
 };
 
-u32 contigbuf_backends(void)
+u32 contigbuf_backends(struct contigbuf_device *device)
 {
 	u32 bits = 0;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(backends); i++)
-		bits |= BIT(backends[i]->id);
+		if (backends[i]->caches(device))
+			bits |= BIT(backends[i]->id);
 	return bits;
 }
 
@@ -37,9 +52,10 @@ u32 contigbuf_caches(struct contigbuf_device *device)
 }
 
 /* More than the machine has is refused without trying. */
-u64 contigbuf_size_max(void)
+u64 contigbuf_size_max(struct contigbuf_device *device)
 {
-	return (u64)totalram_pages() << PAGE_SHIFT;
+	return max((u64)totalram_pages() << PAGE_SHIFT,
+		   contigbuf_region_bytes(device));
 }
 
 /**
@@ -64,6 +80,8 @@ int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 
 		if (backend != CONTIGBUF_BACKEND_AUTO && backend != ops->id)
 			continue;
+		if (!ops->caches(buffer->device))
+			continue;
 		buffer->backend = ops;
 		buffer->cache = cache != CONTIGBUF_CACHE_DEFAULT ?
 					cache :
@@ -76,6 +94,7 @@ int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 	}
 	return err;
 }
+ALLOW_ERROR_INJECTION(contigbuf_backend_allocate, ERRNO);
 
 /**
  * contigbuf_gfp - how memory for a device is asked for
@@ -124,10 +143,82 @@ void contigbuf_unmap_for_device(struct contigbuf_buffer *buffer)
 		       DMA_BIDIRECTIONAL);
 }
 
-/* Maps ordinary cached memory; the VMA's protection is right as it is. */
-int contigbuf_map_cached(struct contigbuf_buffer *buffer,
-			 struct vm_area_struct *vma, unsigned long first)
+/* Cache modes that ordinary pages, mapped as the kernel maps them, amount to. */
+u32 contigbuf_page_caches(struct contigbuf_device *device)
 {
+	if (dev_is_dma_coherent(&device->dev))
+		return BIT(CONTIGBUF_CACHE_CACHED) |
+		       BIT(CONTIGBUF_CACHE_COHERENT);
+	return BIT(CONTIGBUF_CACHE_CACHED);
+}
+
+u32 contigbuf_page_preferred_cache(struct contigbuf_device *device)
+{
+	if (dev_is_dma_coherent(&device->dev))
+		return CONTIGBUF_CACHE_COHERENT;
+	return CONTIGBUF_CACHE_CACHED;
+}
+
+static enum dma_data_direction direction_of(u32 flags)
+{
+	switch (flags & (CONTIGBUF_SYNC_READ | CONTIGBUF_SYNC_WRITE)) {
+	case CONTIGBUF_SYNC_READ:
+		return DMA_FROM_DEVICE;
+	case CONTIGBUF_SYNC_WRITE:
+		return DMA_TO_DEVICE;
+	}
+	return DMA_BIDIRECTIONAL;
+}
+
+/**
+ * contigbuf_sync - hand a range over between CPU and device
+ * @buffer: the buffer
+ * @flags: CONTIGBUF_SYNC_* bits, checked
+ * @offset: first byte, checked
+ * @length: bytes, checked
+ */
+void contigbuf_sync(struct contigbuf_buffer *buffer, u32 flags, u64 offset,
+		    u64 length)
+{
+	struct device *dev = &buffer->device->dev;
+
+	if (buffer->cache != CONTIGBUF_CACHE_CACHED)
+		return;
+	if (flags & CONTIGBUF_SYNC_END)
+		dma_sync_single_range_for_device(dev, buffer->dma, offset,
+						 length, direction_of(flags));
+	else
+		dma_sync_single_range_for_cpu(dev, buffer->dma, offset, length,
+					      direction_of(flags));
+}
+
+/**
+ * contigbuf_protection - how user mappings of a buffer are to be made
+ * @buffer: the buffer
+ * @protection: of the VMA as it is
+ *
+ * The same as the kernel's own mapping of it: one memory seen with two types is
+ * undefined on some architectures.
+ */
+pgprot_t contigbuf_protection(const struct contigbuf_buffer *buffer,
+			      pgprot_t protection)
+{
+	if (dev_is_dma_coherent(&buffer->device->dev))
+		return protection;
+	switch (buffer->cache) {
+	case CONTIGBUF_CACHE_COHERENT:
+		return pgprot_dmacoherent(protection);
+	case CONTIGBUF_CACHE_WC:
+		return pgprot_writecombine(protection);
+	}
+	return protection;
+}
+
+/* Installs the pages of memory that is not the DMA API's to map. */
+int contigbuf_map_pages(struct contigbuf_buffer *buffer,
+			struct vm_area_struct *vma, unsigned long first)
+{
+	vma->vm_page_prot = contigbuf_protection(buffer, vma->vm_page_prot);
 	return remap_pfn_range(vma, vma->vm_start,
 			       PHYS_PFN(buffer->phys) + first,
 			       vma->vm_end - vma->vm_start, vma->vm_page_prot);

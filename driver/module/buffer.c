@@ -12,7 +12,8 @@
 
 #include "internal.h"
 
-static int check_request(const struct contigbuf_alloc *request)
+static int check_request(struct contigbuf_device *device,
+			 const struct contigbuf_alloc *request)
 {
 	if (!request->bytes || !(u64)PAGE_ALIGN(request->bytes))
 		return -EINVAL;
@@ -21,7 +22,7 @@ static int check_request(const struct contigbuf_alloc *request)
 	if (request->align > CONTIGBUF_ALIGN_MAX)
 		return -EINVAL;
 	/* Compared as 64 bits: a size_t could have lost the upper ones. */
-	if (request->bytes > contigbuf_size_max())
+	if (request->bytes > contigbuf_size_max(device))
 		return -ENOMEM;
 	return 0;
 }
@@ -42,7 +43,7 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 	struct contigbuf_buffer *buffer;
 	int err;
 
-	err = check_request(request);
+	err = check_request(device, request);
 	if (err)
 		return ERR_PTR(err);
 
@@ -51,6 +52,7 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 		return ERR_PTR(-ENOMEM);
 	kref_init(&buffer->refs);
 	INIT_LIST_HEAD(&buffer->attachments);
+	INIT_LIST_HEAD(&buffer->in_aperture);
 	buffer->device = device;
 	buffer->owner = current_fsuid();
 	buffer->shared = request->flags & CONTIGBUF_ALLOC_SHARED;
@@ -68,14 +70,19 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 
 	buffer->account = contigbuf_account_get(file->account);
 	get_device(&device->dev);
+	mutex_lock(&device->lock);
+	list_add_tail(&buffer->in_all, &device->all);
+	mutex_unlock(&device->lock);
 	atomic_long_inc(&device->buffers);
 	atomic64_add(buffer->length, &device->bytes);
+	atomic64_inc(&device->allocated);
 	return buffer;
 
 uncharge:
 	contigbuf_uncharge(file->account, buffer->length);
 free_buffer:
 	kfree(buffer);
+	atomic64_inc(&device->refused);
 	return ERR_PTR(err);
 }
 
@@ -85,6 +92,9 @@ static void buffer_release(struct kref *refs)
 		container_of(refs, struct contigbuf_buffer, refs);
 	struct contigbuf_device *device = buffer->device;
 
+	mutex_lock(&device->lock);
+	list_del(&buffer->in_all);
+	mutex_unlock(&device->lock);
 	buffer->backend->release(buffer);
 	atomic64_sub(buffer->length, &device->bytes);
 	atomic_long_dec(&device->buffers);

@@ -11,6 +11,7 @@
 
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/platform_device.h>
 
@@ -59,6 +60,52 @@ static inline void compat_allow_unsigned_offset(struct file *filp)
 {
 	filp->f_mode |= FMODE_UNSIGNED_OFFSET;
 }
+#endif
+
+/* Third argument: a migratetype, later flags of the call. */
+#ifdef CONFIG_CONTIG_ALLOC
+static inline int compat_alloc_contig_range(unsigned long first,
+					    unsigned long end, gfp_t gfp)
+{
+#ifdef HAVE_ACR_FLAGS
+	return alloc_contig_range(first, end, ACR_FLAGS_NONE, gfp);
+#else
+	return alloc_contig_range(first, end, MIGRATE_MOVABLE, gfp);
+#endif
+}
+#endif
+
+/* The namespace of the dma-buf functions: a bare word, later a string. */
+#ifdef HAVE_IMPORT_NS_WORD
+#define COMPAT_IMPORT_NS_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define COMPAT_IMPORT_NS_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+/*
+ * Mappings of a PMD's size for memory without page references. The function is
+ * older than its use for such memory, which the configuration tells.
+ */
+#ifdef CONFIG_ARCH_SUPPORTS_PMD_PFNMAP
+#if defined(HAVE_PMD_PFN_T)
+#include <linux/pfn_t.h>
+#define COMPAT_PMD_PFNMAP 1
+static inline vm_fault_t compat_insert_pmd(struct vm_fault *vmf,
+					   unsigned long pfn, bool write)
+{
+	return vmf_insert_pfn_pmd(vmf, pfn_to_pfn_t(pfn), write);
+}
+#elif defined(HAVE_PMD_PFN_LONG)
+#define COMPAT_PMD_PFNMAP 1
+static inline vm_fault_t compat_insert_pmd(struct vm_fault *vmf,
+					   unsigned long pfn, bool write)
+{
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+}
+#endif
+#endif
+#ifndef COMPAT_PMD_PFNMAP
+#define COMPAT_PMD_PFNMAP 0
 #endif
 
 #endif /* CONTIGBUF_COMPAT_H */

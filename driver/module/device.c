@@ -28,9 +28,9 @@ static void device_release(struct device *dev)
 	struct contigbuf_device *device = to_contigbuf(dev);
 
 	WARN_ON(atomic_long_read(&device->buffers));
+	contigbuf_region_put(device);
 	xa_destroy(&device->ids);
 	mutex_destroy(&device->lock);
-	ida_free(&instances, device->instance);
 	of_node_put(dev->of_node);
 	kfree(device);
 }
@@ -40,7 +40,14 @@ void contigbuf_device_put(struct contigbuf_device *device)
 	put_device(&device->dev);
 }
 
-/* Returns an instance without a node yet; contigbuf_device_put() undoes it. */
+/* The number is free for the next binding, even if the device lives on. */
+static void device_forget(struct contigbuf_device *device)
+{
+	ida_free(&instances, device->instance);
+	contigbuf_device_put(device);
+}
+
+/* Returns an instance without a node yet; device_forget() undoes it. */
 static struct contigbuf_device *device_create_for(struct platform_device *pdev)
 {
 	struct contigbuf_device *device;
@@ -59,11 +66,14 @@ static struct contigbuf_device *device_create_for(struct platform_device *pdev)
 	device->instance = instance;
 	mutex_init(&device->lock);
 	xa_init_flags(&device->ids, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&device->aperture);
+	INIT_LIST_HEAD(&device->all);
 	device_initialize(&device->dev);
 	device->dev.parent = &pdev->dev;
 	device->dev.class = &contigbuf_class;
 	device->dev.release = device_release;
 	device->dev.devt = contigbuf_devt + instance;
+	device->dev.groups = contigbuf_groups;
 	device->dev.dma_mask = &device->dma_mask;
 	device_set_of_node_from_dev(&device->dev, &pdev->dev);
 
@@ -76,8 +86,10 @@ static struct contigbuf_device *device_create_for(struct platform_device *pdev)
 	if (!err)
 		err = dma_set_mask_and_coherent(&device->dev,
 						DMA_BIT_MASK(contigbuf_dma_bits));
+	if (!err)
+		err = contigbuf_region_get(device);
 	if (err) {
-		contigbuf_device_put(device);
+		device_forget(device);
 		return ERR_PTR(err);
 	}
 	return device;
@@ -98,10 +110,11 @@ static int contigbuf_probe(struct platform_device *pdev)
 	device->cdev.owner = THIS_MODULE;
 	err = cdev_device_add(&device->cdev, &device->dev);
 	if (err) {
-		contigbuf_device_put(device);
+		device_forget(device);
 		return dev_err_probe(&pdev->dev, err,
 				     "cannot make the device node\n");
 	}
+	contigbuf_debugfs_add(device);
 	return 0;
 }
 
@@ -113,12 +126,13 @@ static void contigbuf_unbind(struct platform_device *pdev)
 {
 	struct contigbuf_device *device = platform_get_drvdata(pdev);
 
+	contigbuf_debugfs_remove(device);
 	cdev_device_del(&device->cdev, &device->dev);
 	mutex_lock(&device->lock);
 	device->dead = true;
 	mutex_unlock(&device->lock);
 	contigbuf_free_all(device);
-	contigbuf_device_put(device);
+	device_forget(device);
 }
 
 COMPAT_PLATFORM_REMOVE(contigbuf_remove, contigbuf_unbind)

@@ -6,6 +6,7 @@
  */
 #include <linux/compat.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -60,5 +61,10 @@ const struct file_operations contigbuf_fops = {
 	.unlocked_ioctl = contigbuf_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = contigbuf_mmap,
+#if COMPAT_PMD_PFNMAP
+	/* Every naming's offset of a buffer is a multiple of a PMD's size, or
+	 * the physical address itself, so this makes addresses congruent. */
+	.get_unmapped_area = thp_get_unmapped_area,
+#endif
 	COMPAT_FOP_UNSIGNED_OFFSET
 };

@@ -12,9 +12,10 @@
  *   account     a refcount: its open file, every buffer charged to it
  *
  * Locks
- *   device->lock  the ids, every attachment, what a file names, @dead. Taken
- *                 under mmap_lock (by mmap), so nothing that may fault on
- *                 userspace and no allocation of a buffer's memory under it.
+ *   device->lock  the ids, the aperture, every attachment, what a file names,
+ *                 the list of buffers, @dead. Taken under mmap_lock (by mmap and
+ *                 munmap), so nothing that may fault on userspace happens under
+ *                 it, nor is a buffer's memory allocated or freed.
  *   Everything else is atomic or constant once the buffer is published.
  *
  * Copyright (C) 2026 the bufrig authors
@@ -23,10 +24,12 @@
 #define CONTIGBUF_INTERNAL_H
 
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/mm_types.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
@@ -38,6 +41,7 @@
 #include "compat.h"
 
 struct contigbuf_backend_ops;
+struct contigbuf_region;
 struct file;
 struct vm_area_struct;
 
@@ -61,8 +65,15 @@ struct vm_area_struct;
  * @ids: id -> buffer; an entry without a buffer is an id being handed out
  * @next_id: where the search for the next free id begins, so that a freed id
  *	stays unused for long
- * @buffers: buffers whose memory exists
+ * @aperture: buffers that have a place in it, in its order
+ * @next_aperture: where the search for the next free place begins, in pages
+ * @all: all buffers whose memory exists
+ * @region: the reserved memory of this device, or NULL
+ * @debugfs: its folder there
+ * @buffers: length of @all
  * @bytes: sum of their sizes
+ * @allocated: buffers allocated since binding
+ * @refused: allocations that failed since binding
  */
 struct contigbuf_device {
 	struct device dev;
@@ -74,9 +85,17 @@ struct contigbuf_device {
 	bool dead;
 	struct xarray ids;
 	u32 next_id;
+	struct list_head aperture;
+	unsigned long next_aperture;
+	struct list_head all;
+
+	struct contigbuf_region *region;
+	struct dentry *debugfs;
 
 	atomic_long_t buffers;
 	atomic64_t bytes;
+	atomic64_t allocated;
+	atomic64_t refused;
 };
 
 /**
@@ -117,6 +136,10 @@ struct contigbuf_file {
  * @shared: other users may attach it
  * @id: its name, 0 without one (under device->lock)
  * @attachments: open files it is attached to (under device->lock)
+ * @in_aperture: in device->aperture, if it has a place there
+ * @aperture: that place, in pages
+ * @in_all: in device->all
+ * @mappings: VMAs that show it
  * @bytes: size asked for
  * @align: alignment asked for
  * @length: @bytes rounded up to pages
@@ -136,6 +159,10 @@ struct contigbuf_buffer {
 
 	u32 id;
 	struct list_head attachments;
+	struct list_head in_aperture;
+	unsigned long aperture;
+	struct list_head in_all;
+	atomic_t mappings;
 
 	u64 bytes;
 	u64 align;
@@ -153,6 +180,7 @@ struct contigbuf_buffer {
 			size_t length;
 		} dma;		/* what the DMA API gave, before alignment */
 		struct page *pages;
+		struct contigbuf_region *region;
 	} memory;
 };
 
@@ -174,10 +202,25 @@ struct contigbuf_attachment {
 };
 
 /**
+ * struct contigbuf_mapping - what the VMAs of one mmap() call share
+ * @refs: VMAs: one at first, more after a split or a fork
+ * @buffer: held
+ * @base: the vm_pgoff that page 0 of the buffer would have. A split or a move
+ *	changes a VMA's vm_start and vm_pgoff together, so vm_pgoff - @base is
+ *	always the right page, and vm_start alone never is.
+ */
+struct contigbuf_mapping {
+	refcount_t refs;
+	struct contigbuf_buffer *buffer;
+	unsigned long base;
+};
+
+/**
  * struct contigbuf_backend_ops - one source of memory
  * @name: for people
  * @id: enum contigbuf_backend
- * @caches: bits of the cache modes it can honestly give on that device
+ * @caches: bits of the cache modes it can honestly give on that device; 0 when
+ *	the device does not have this source at all
  * @preferred_cache: what CONTIGBUF_CACHE_DEFAULT means there
  * @allocate: gets buffer->length contiguous, zeroed bytes at buffer->align in
  *	mode buffer->cache and sets @vaddr, @phys, @dma; -ENOMEM without a word in
@@ -222,14 +265,17 @@ void contigbuf_buffer_put(struct contigbuf_buffer *buffer);
 /* attach.c */
 int contigbuf_claim(struct contigbuf_file *file, u32 naming);
 void contigbuf_unclaim(struct contigbuf_file *file);
-int contigbuf_reserve_id(struct contigbuf_buffer *buffer);
-void contigbuf_unreserve_id(struct contigbuf_buffer *buffer);
+int contigbuf_reserve_name(struct contigbuf_file *file,
+			   struct contigbuf_buffer *buffer, u64 *offset);
+void contigbuf_unreserve_name(struct contigbuf_buffer *buffer);
 int contigbuf_publish(struct contigbuf_attachment *attachment);
 int contigbuf_attach(struct contigbuf_attachment *attachment,
 		     struct contigbuf_attach *attach);
 int contigbuf_detach(struct contigbuf_file *file, u32 id);
 int contigbuf_free(struct contigbuf_file *file, u32 id);
 struct contigbuf_buffer *contigbuf_find(struct contigbuf_file *file, u32 id);
+struct contigbuf_buffer *contigbuf_find_attached(struct contigbuf_file *file,
+						 u32 id, bool *read_only);
 int contigbuf_describe(struct contigbuf_file *file, struct contigbuf_info *info);
 struct contigbuf_attachment *
 contigbuf_attachment_of(struct contigbuf_file *file,
@@ -243,12 +289,24 @@ u64 contigbuf_cookie_stride(void);
 void contigbuf_naming_begin(struct contigbuf_file *file, u32 naming);
 int contigbuf_offset_of(struct contigbuf_file *file,
 			struct contigbuf_buffer *buffer, u64 *offset);
+void contigbuf_leave_aperture(struct contigbuf_buffer *buffer);
 struct contigbuf_attachment *
 contigbuf_find_pages(struct contigbuf_file *file, unsigned long pgoff,
 		     unsigned long count, unsigned long *first);
 
 /* mmap.c */
 int contigbuf_mmap(struct file *filp, struct vm_area_struct *vma);
+int contigbuf_map_buffer(struct contigbuf_buffer *buffer,
+			 struct vm_area_struct *vma, unsigned long first);
+
+/* huge.c */
+bool contigbuf_can_map_huge(const struct contigbuf_buffer *buffer,
+			    const struct vm_area_struct *vma,
+			    unsigned long first);
+void contigbuf_map_huge(struct contigbuf_buffer *buffer,
+			struct vm_area_struct *vma);
+vm_fault_t contigbuf_vm_fault(struct vm_fault *vmf);
+vm_fault_t contigbuf_vm_huge_fault(struct vm_fault *vmf, unsigned int order);
 
 /* quota.c */
 struct contigbuf_account *contigbuf_account_create(void);
@@ -259,20 +317,53 @@ int contigbuf_charge(struct contigbuf_account *account, u64 bytes);
 void contigbuf_uncharge(struct contigbuf_account *account, u64 bytes);
 
 /* backend.c */
-u32 contigbuf_backends(void);
+u32 contigbuf_backends(struct contigbuf_device *device);
 u32 contigbuf_caches(struct contigbuf_device *device);
-u64 contigbuf_size_max(void);
+u64 contigbuf_size_max(struct contigbuf_device *device);
 int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 			       u32 cache);
 gfp_t contigbuf_gfp(struct contigbuf_device *device);
 int contigbuf_map_for_device(struct contigbuf_buffer *buffer,
 			     struct page *page);
 void contigbuf_unmap_for_device(struct contigbuf_buffer *buffer);
-int contigbuf_map_cached(struct contigbuf_buffer *buffer,
-			 struct vm_area_struct *vma, unsigned long first);
+u32 contigbuf_page_caches(struct contigbuf_device *device);
+u32 contigbuf_page_preferred_cache(struct contigbuf_device *device);
+void contigbuf_sync(struct contigbuf_buffer *buffer, u32 flags, u64 offset,
+		    u64 length);
+pgprot_t contigbuf_protection(const struct contigbuf_buffer *buffer,
+			      pgprot_t protection);
+int contigbuf_map_pages(struct contigbuf_buffer *buffer,
+			struct vm_area_struct *vma, unsigned long first);
 
 /* backend-*.c */
 extern const struct contigbuf_backend_ops contigbuf_backend_dma;
 extern const struct contigbuf_backend_ops contigbuf_backend_pages;
+extern const struct contigbuf_backend_ops contigbuf_backend_contig;
+extern const struct contigbuf_backend_ops contigbuf_backend_reserved;
+int contigbuf_region_get(struct contigbuf_device *device);
+void contigbuf_region_put(struct contigbuf_device *device);
+u64 contigbuf_region_bytes(struct contigbuf_device *device);
+
+/* sysfs.c */
+extern const struct attribute_group *contigbuf_groups[];
+
+/* dmabuf.c */
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+struct dma_buf *contigbuf_dmabuf_create(struct contigbuf_buffer *buffer,
+					int mode);
+#endif
+
+/* debugfs.c */
+#if IS_ENABLED(CONFIG_DEBUG_FS)
+void contigbuf_debugfs_init(void);
+void contigbuf_debugfs_exit(void);
+void contigbuf_debugfs_add(struct contigbuf_device *device);
+void contigbuf_debugfs_remove(struct contigbuf_device *device);
+#else
+static inline void contigbuf_debugfs_init(void) {}
+static inline void contigbuf_debugfs_exit(void) {}
+static inline void contigbuf_debugfs_add(struct contigbuf_device *device) {}
+static inline void contigbuf_debugfs_remove(struct contigbuf_device *device) {}
+#endif
 
 #endif /* CONTIGBUF_INTERNAL_H */

@@ -7,7 +7,10 @@
  * Copyright (C) 2026 the bufrig authors
  */
 #include <linux/capability.h>
+#include <linux/dma-buf.h>
 #include <linux/err.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -46,6 +49,8 @@ struct call {
 		struct contigbuf_free free;
 		struct contigbuf_info info;
 		struct contigbuf_resolve resolve;
+		struct contigbuf_sync sync;
+		struct contigbuf_export export;
 	} arg;
 };
 
@@ -53,6 +58,12 @@ static int reply(struct call *call)
 {
 	return copy_to_user(call->user, &call->arg, call->copied) ? -EFAULT : 0;
 }
+
+#define FEATURES							\
+	(CONTIGBUF_FEATURE_SYNC |					\
+	 (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER) ?			\
+		  CONTIGBUF_FEATURE_DMABUF : 0) |			\
+	 (COMPAT_PMD_PFNMAP ? CONTIGBUF_FEATURE_HUGE : 0))
 
 static int do_caps(struct call *call)
 {
@@ -62,10 +73,10 @@ static int do_caps(struct call *call)
 		return -EINVAL;
 	caps->version = CONTIGBUF_ABI_VERSION;
 	caps->namings = contigbuf_namings();
-	caps->backends = contigbuf_backends();
+	caps->backends = contigbuf_backends(call->file->device);
 	caps->caches = contigbuf_caches(call->file->device);
-	caps->features = 0;
-	caps->size_max = contigbuf_size_max();
+	caps->features = FEATURES;
+	caps->size_max = contigbuf_size_max(call->file->device);
 	caps->align_max = CONTIGBUF_ALIGN_MAX;
 	caps->cookie_stride = contigbuf_cookie_stride();
 	return reply(call);
@@ -81,27 +92,25 @@ static int allocate(struct call *call, struct contigbuf_attachment *attachment)
 	buffer = contigbuf_buffer_create(call->file, alloc);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	err = contigbuf_reserve_id(buffer);
+	err = contigbuf_reserve_name(call->file, buffer, &alloc->offset);
 	if (err)
 		goto put_buffer;
 
 	alloc->id = buffer->id;
 	alloc->allocated = buffer->length;
-	err = contigbuf_offset_of(call->file, buffer, &alloc->offset);
-	if (!err)
-		err = reply(call);
+	err = reply(call);
 	if (err)
-		goto unreserve_id;
+		goto unreserve_name;
 
 	attachment->buffer = buffer;
 	err = contigbuf_publish(attachment);
 	if (err)
-		goto unreserve_id;
+		goto unreserve_name;
 	contigbuf_buffer_put(buffer);
 	return 0;
 
-unreserve_id:
-	contigbuf_unreserve_id(buffer);
+unreserve_name:
+	contigbuf_unreserve_name(buffer);
 put_buffer:
 	contigbuf_buffer_put(buffer);
 	return err;
@@ -221,6 +230,82 @@ static int do_resolve(struct call *call)
 	return err ?: reply(call);
 }
 
+static int do_sync(struct call *call)
+{
+	const struct contigbuf_sync *sync = &call->arg.sync;
+	struct contigbuf_buffer *buffer;
+	bool read_only;
+	int err = 0;
+
+	if ((sync->flags & ~CONTIGBUF_SYNC_FLAGS) || sync->reserved ||
+	    !(sync->flags & (CONTIGBUF_SYNC_READ | CONTIGBUF_SYNC_WRITE)))
+		return -EINVAL;
+	buffer = contigbuf_find_attached(call->file, sync->id, &read_only);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	/* Written so that no sum can wrap. */
+	if (!sync->length || sync->offset >= buffer->length ||
+	    sync->length > buffer->length - sync->offset)
+		err = -EINVAL;
+	else
+		contigbuf_sync(buffer, sync->flags, sync->offset, sync->length);
+	contigbuf_buffer_put(buffer);
+	return err;
+}
+
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+/* A file descriptor cannot be taken back once installed: that comes last. */
+static int export(struct call *call, struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_export *export = &call->arg.export;
+	struct dma_buf *dmabuf;
+	int fd, err;
+
+	fd = get_unused_fd_flags(export->fd_flags & O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	dmabuf = contigbuf_dmabuf_create(buffer, export->fd_flags & O_ACCMODE);
+	if (IS_ERR(dmabuf)) {
+		err = PTR_ERR(dmabuf);
+		goto put_fd;
+	}
+	export->fd = fd;
+	err = reply(call);
+	if (err)
+		goto put_dmabuf;
+	fd_install(fd, dmabuf->file);
+	return 0;
+
+put_dmabuf:
+	dma_buf_put(dmabuf);
+put_fd:
+	put_unused_fd(fd);
+	return err;
+}
+
+static int do_export(struct call *call)
+{
+	const struct contigbuf_export *request = &call->arg.export;
+	struct contigbuf_buffer *buffer;
+	bool read_only;
+	int err;
+
+	if (request->flags || request->reserved ||
+	    (request->fd_flags & ~(O_CLOEXEC | O_ACCMODE)) ||
+	    (request->fd_flags & O_ACCMODE) == O_ACCMODE)
+		return -EINVAL;
+	buffer = contigbuf_find_attached(call->file, request->id, &read_only);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	if (read_only && (request->fd_flags & O_ACCMODE) != O_RDONLY)
+		err = -EACCES;
+	else
+		err = export(call, buffer);
+	contigbuf_buffer_put(buffer);
+	return err;
+}
+#endif
+
 /**
  * struct command - one ioctl
  * @cmd: its number
@@ -243,6 +328,10 @@ static const struct command commands[] = {
 	{ CONTIGBUF_IOC_FREE, 16, sizeof(struct contigbuf_free), do_free },
 	{ CONTIGBUF_IOC_INFO, 64, sizeof(struct contigbuf_info), do_info },
 	{ CONTIGBUF_IOC_RESOLVE, 48, sizeof(struct contigbuf_resolve), do_resolve },
+	{ CONTIGBUF_IOC_SYNC, 32, sizeof(struct contigbuf_sync), do_sync },
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+	{ CONTIGBUF_IOC_EXPORT, 24, sizeof(struct contigbuf_export), do_export },
+#endif
 };
 
 static const struct command *find_command(unsigned int cmd)

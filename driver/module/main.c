@@ -87,9 +87,10 @@ static int __init contigbuf_init(void)
 	err = class_register(&contigbuf_class);
 	if (err)
 		goto unregister_region;
+	contigbuf_debugfs_init();
 	err = platform_driver_register(&contigbuf_platform_driver);
 	if (err)
-		goto unregister_class;
+		goto remove_debugfs;
 	err = make_devices(devices);
 	if (err)
 		goto unregister_driver;
@@ -97,7 +98,8 @@ static int __init contigbuf_init(void)
 
 unregister_driver:
 	platform_driver_unregister(&contigbuf_platform_driver);
-unregister_class:
+remove_debugfs:
+	contigbuf_debugfs_exit();
 	class_unregister(&contigbuf_class);
 unregister_region:
 	unregister_chrdev_region(contigbuf_devt, CONTIGBUF_DEVICES_MAX);
@@ -109,6 +111,7 @@ static void __exit contigbuf_exit(void)
 {
 	unmake_devices(devices);
 	platform_driver_unregister(&contigbuf_platform_driver);
+	contigbuf_debugfs_exit();
 	class_unregister(&contigbuf_class);
 	unregister_chrdev_region(contigbuf_devt, CONTIGBUF_DEVICES_MAX);
 }

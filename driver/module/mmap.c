@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mappings. All pages are installed by mmap() itself; a mapping holds a reference
- * of its buffer, so nothing that happens to ids, files or the device can take
- * the memory away from under it.
+ * Mappings. A mapping holds a reference of its buffer, so nothing that happens to
+ * ids, files or the device can take the memory away from under it. mmap() itself
+ * installs all pages, except where larger ones are possible (huge.c).
  *
  * Copyright (C) 2026 the bufrig authors
  */
@@ -13,35 +13,28 @@
 
 #include "internal.h"
 
-/**
- * struct contigbuf_mapping - what the VMAs of one mmap() call share
- * @refs: VMAs: one at first, more after a split or a fork
- * @buffer: held
- * @base: the vm_pgoff that page 0 of the buffer would have. A split or a move
- *	changes a VMA's vm_start and vm_pgoff together, so vm_pgoff - @base is
- *	always the right page, and vm_start alone never is.
- */
-struct contigbuf_mapping {
-	refcount_t refs;
-	struct contigbuf_buffer *buffer;
-	unsigned long base;
-};
+static void mapping_put(struct contigbuf_mapping *mapping)
+{
+	if (!refcount_dec_and_test(&mapping->refs))
+		return;
+	contigbuf_buffer_put(mapping->buffer);
+	kfree(mapping);
+}
 
 static void contigbuf_vm_open(struct vm_area_struct *vma)
 {
 	struct contigbuf_mapping *mapping = vma->vm_private_data;
 
 	refcount_inc(&mapping->refs);
+	atomic_inc(&mapping->buffer->mappings);
 }
 
 static void contigbuf_vm_close(struct vm_area_struct *vma)
 {
 	struct contigbuf_mapping *mapping = vma->vm_private_data;
 
-	if (!refcount_dec_and_test(&mapping->refs))
-		return;
-	contigbuf_buffer_put(mapping->buffer);
-	kfree(mapping);
+	atomic_dec(&mapping->buffer->mappings);
+	mapping_put(mapping);
 }
 
 /* For debuggers: ptrace and /proc/pid/mem cannot take pages of this mapping. */
@@ -74,32 +67,121 @@ static const struct vm_operations_struct contigbuf_vm_ops = {
 	.access = contigbuf_vm_access,
 };
 
-/* Finds the buffer and takes a reference. Returns the attachment's rights. */
-static int find_and_hold(struct contigbuf_file *file, struct vm_area_struct *vma,
-			 struct contigbuf_buffer **buffer, unsigned long *first,
-			 bool *read_only)
+static const struct vm_operations_struct contigbuf_vm_huge_ops = {
+	.open = contigbuf_vm_open,
+	.close = contigbuf_vm_close,
+	.access = contigbuf_vm_access,
+#if COMPAT_PMD_PFNMAP
+	.fault = contigbuf_vm_fault,
+	.huge_fault = contigbuf_vm_huge_fault,
+#endif
+};
+
+static struct contigbuf_mapping *mapping_create(struct contigbuf_buffer *buffer,
+						unsigned long base)
+{
+	struct contigbuf_mapping *mapping;
+
+	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL);
+	if (!mapping)
+		return NULL;
+	refcount_set(&mapping->refs, 1);
+	contigbuf_buffer_get(buffer);
+	mapping->buffer = buffer;
+	mapping->base = base;
+	return mapping;
+}
+
+/*
+ * On arm64 a page that was never written to is write-protected until its first
+ * write. Nobody asks whether pages of a buffer are dirty: they are from the start.
+ */
+static pgprot_t without_write_faults(const struct vm_area_struct *vma)
+{
+	if (IS_ENABLED(CONFIG_ARM64) && (vma->vm_flags & VM_WRITE))
+		return __pgprot(pte_val(pte_mkdirty(pfn_pte(0,
+							    vma->vm_page_prot))));
+	return vma->vm_page_prot;
+}
+
+/**
+ * contigbuf_map_buffer - map a part of a buffer
+ * @buffer: the mapping takes a reference
+ * @vma: to be filled; its protection is checked here, its range was before
+ * @first: page of the buffer that it begins with
+ *
+ * Returns 0, or -EINVAL for a private mapping that could be written to, -EPERM
+ * for an executable one, -ENOMEM. On failure nothing is held.
+ */
+int contigbuf_map_buffer(struct contigbuf_buffer *buffer,
+			 struct vm_area_struct *vma, unsigned long first)
+{
+	struct contigbuf_mapping *mapping;
+	int err;
+
+	/*
+	 * A private copy of device memory makes no sense, and would tell the
+	 * physical address through the offset column of /proc/pid/maps.
+	 */
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+		return -EINVAL;
+	/* Memory that devices write to is no place for code. */
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYEXEC);
+
+	mapping = mapping_create(buffer, vma->vm_pgoff - first);
+	if (!mapping)
+		return -ENOMEM;
+	vma->vm_page_prot = without_write_faults(vma);
+	if (contigbuf_can_map_huge(buffer, vma, first)) {
+		contigbuf_map_huge(buffer, vma);
+		vma->vm_ops = &contigbuf_vm_huge_ops;
+	} else {
+		err = buffer->backend->map(buffer, vma, first);
+		if (err) {
+			mapping_put(mapping);
+			return err;
+		}
+		vma->vm_ops = &contigbuf_vm_ops;
+	}
+	/* From here on the VMA's close() gives the reference back. */
+	vma->vm_private_data = mapping;
+	atomic_inc(&buffer->mappings);
+	return 0;
+}
+
+/* Finds what a range names. Returns the buffer with a reference. */
+static struct contigbuf_buffer *find_and_hold(struct contigbuf_file *file,
+					      struct vm_area_struct *vma,
+					      unsigned long *first)
 {
 	struct contigbuf_device *device = file->device;
 	struct contigbuf_attachment *attachment;
-	int err = 0;
+	struct contigbuf_buffer *buffer;
 
 	mutex_lock(&device->lock);
-	if (device->dead) {
-		err = -ENODEV;
-		goto unlock;
+	if (device->dead)
+		attachment = ERR_PTR(-ENODEV);
+	else
+		attachment = contigbuf_find_pages(file, vma->vm_pgoff,
+						  vma_pages(vma), first);
+	/* Other mappings cannot be written to, or are refused as private. */
+	if (!IS_ERR(attachment) && attachment->read_only &&
+	    (vma->vm_flags & VM_SHARED)) {
+		if (vma->vm_flags & VM_WRITE)
+			attachment = ERR_PTR(-EACCES);
+		else
+			vm_flags_clear(vma, VM_MAYWRITE);
 	}
-	attachment = contigbuf_find_pages(file, vma->vm_pgoff, vma_pages(vma),
-					  first);
 	if (IS_ERR(attachment)) {
-		err = PTR_ERR(attachment);
-		goto unlock;
+		buffer = ERR_CAST(attachment);
+	} else {
+		buffer = attachment->buffer;
+		contigbuf_buffer_get(buffer);
 	}
-	*buffer = attachment->buffer;
-	*read_only = attachment->read_only;
-	contigbuf_buffer_get(*buffer);
-unlock:
 	mutex_unlock(&device->lock);
-	return err;
+	return buffer;
 }
 
 /**
@@ -107,54 +189,19 @@ unlock:
  * @filp: open file of the device
  * @vma: the range: vm_pgoff and its length name it
  *
- * Errors: EINVAL for a range that does not, and for any private mapping that
- * could be written to; EACCES for a writable mapping of a read-only attachment;
- * EPERM for an executable one; ENODEV when unbound; ENOMEM.
+ * Errors: EINVAL for a range that does not, EACCES for a writable mapping of a
+ * read-only attachment, ENODEV when unbound, and those of contigbuf_map_buffer().
  */
 int contigbuf_mmap(struct file *filp, struct vm_area_struct *vma)
 {
-	struct contigbuf_file *file = filp->private_data;
-	struct contigbuf_mapping *mapping;
 	struct contigbuf_buffer *buffer;
 	unsigned long first;
-	bool read_only;
 	int err;
 
-	/* A private copy of device memory makes no sense, and would tell the
-	 * physical address through the offset column of /proc/pid/maps. */
-	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
-		return -EINVAL;
-	/* Memory that devices write to is no place for code. */
-	if (vma->vm_flags & VM_EXEC)
-		return -EPERM;
-
-	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL);
-	if (!mapping)
-		return -ENOMEM;
-	err = find_and_hold(file, vma, &buffer, &first, &read_only);
-	if (err)
-		goto free_mapping;
-
-	if (read_only && (vma->vm_flags & VM_WRITE)) {
-		err = -EACCES;
-		goto put_buffer;
-	}
-	vm_flags_clear(vma, VM_MAYEXEC | (read_only ? VM_MAYWRITE : 0));
-
-	err = buffer->backend->map(buffer, vma, first);
-	if (err)
-		goto put_buffer;
-
-	refcount_set(&mapping->refs, 1);
-	mapping->buffer = buffer;
-	mapping->base = vma->vm_pgoff - first;
-	vma->vm_private_data = mapping;
-	vma->vm_ops = &contigbuf_vm_ops;
-	return 0;
-
-put_buffer:
+	buffer = find_and_hold(filp->private_data, vma, &first);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	err = contigbuf_map_buffer(buffer, vma, first);
 	contigbuf_buffer_put(buffer);
-free_mapping:
-	kfree(mapping);
 	return err;
 }

@@ -2,37 +2,54 @@
 /*
  * From the offset of mmap() to a buffer and back, for each way of naming.
  *
- * Offsets are handled in pages (vm_pgoff), which is what mmap() can express: 2^52
- * bytes' worth on 64 bit kernels, 2^44 bytes with 4 KiB pages on 32 bit ones and
- * for 32 bit userspace (mmap2). Cookies are therefore narrower for those.
+ * Offsets are handled in pages (vm_pgoff), which is what mmap() can express: 2^64
+ * bytes on 64 bit kernels, 2^44 bytes with 4 KiB pages on 32 bit ones and for 32
+ * bit userspace (mmap2). Cookies are therefore narrower for those.
  *
  * Copyright (C) 2026 the bufrig authors
  */
 #include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 
 #include "internal.h"
 
 /*
- * The offset of id's first byte is (COOKIE_MAGIC + id) << stride. The stride is
+ * The offset of id's first byte is (COOKIE_MAGIC + id) << shift. The stride is
  * far larger than a page so that offsets inside a buffer, and the pieces of a
- * split mapping, never look like another id.
+ * split mapping, never look like another id. With ids below 2^17 (attach.c) the
+ * wide ones stay below 2^53, which scripting languages count exactly.
  */
 #define COOKIE_MAGIC		0x100
 #define COOKIE_SHIFT_WIDE	36
 #define COOKIE_SHIFT_NARROW	27
 
+/*
+ * In the aperture every buffer begins at a multiple of the grain, which is a
+ * PMD's size or a multiple of it, and at least one page after each one is a hole,
+ * so that running over the end of a buffer never ends in the next.
+ */
+#define APERTURE_GRAIN		((unsigned long)(SZ_32M >> PAGE_SHIFT))
+#define APERTURE_END		((unsigned long)((1ULL << 43) >> PAGE_SHIFT))
+
+/* The first offset that mmap2() with its 32 bits of 4 KiB cannot express. */
+#define NARROW_END		(1ULL << 44)
+
+static bool is_narrow(void)
+{
+	return BITS_PER_LONG == 32 || in_compat_syscall();
+}
+
 static unsigned int cookie_shift(void)
 {
-	if (BITS_PER_LONG == 32 || in_compat_syscall())
-		return COOKIE_SHIFT_NARROW;
-	return COOKIE_SHIFT_WIDE;
+	return is_narrow() ? COOKIE_SHIFT_NARROW : COOKIE_SHIFT_WIDE;
 }
 
 u32 contigbuf_namings(void)
 {
-	return BIT(CONTIGBUF_NAMING_FD) | BIT(CONTIGBUF_NAMING_COOKIE);
+	return BIT(CONTIGBUF_NAMING_FD) | BIT(CONTIGBUF_NAMING_COOKIE) |
+	       BIT(CONTIGBUF_NAMING_APERTURE) | BIT(CONTIGBUF_NAMING_PHYSICAL);
 }
 
 u64 contigbuf_cookie_stride(void)
@@ -47,28 +64,93 @@ void contigbuf_naming_begin(struct contigbuf_file *file, u32 naming)
 	file->stride_shift = cookie_shift();
 }
 
+static unsigned long pages_of(const struct contigbuf_buffer *buffer)
+{
+	return buffer->length >> PAGE_SHIFT;
+}
+
+/*
+ * Looks for a hole from @start on and takes it. The list is in the order of the
+ * places, so one pass over it is enough.
+ */
+static bool take_hole(struct contigbuf_buffer *buffer, unsigned long start)
+{
+	struct contigbuf_device *device = buffer->device;
+	struct list_head *before = &device->aperture;
+	unsigned long count = pages_of(buffer) + 1;
+	struct contigbuf_buffer *other;
+	unsigned long after;
+
+	list_for_each_entry(other, &device->aperture, in_aperture) {
+		if (start + count <= other->aperture)
+			break;
+		after = ALIGN(other->aperture + pages_of(other) + 1,
+			      APERTURE_GRAIN);
+		start = max(start, after);
+		before = &other->in_aperture;
+	}
+	if (count > APERTURE_END || start > APERTURE_END - count)
+		return false;
+	buffer->aperture = start;
+	list_add(&buffer->in_aperture, before);
+	device->next_aperture = ALIGN(start + count, APERTURE_GRAIN);
+	return true;
+}
+
+/* Goes on after the last place taken: a freed one stays a hole for long. */
+static int enter_aperture(struct contigbuf_buffer *buffer)
+{
+	struct contigbuf_device *device = buffer->device;
+
+	if (!list_empty(&buffer->in_aperture))
+		return 0;
+	if (take_hole(buffer, max(device->next_aperture, APERTURE_GRAIN)) ||
+	    take_hole(buffer, APERTURE_GRAIN))
+		return 0;
+	return -EOVERFLOW;
+}
+
+/* Under device->lock, when the buffer loses its name. */
+void contigbuf_leave_aperture(struct contigbuf_buffer *buffer)
+{
+	list_del_init(&buffer->in_aperture);
+}
+
 /**
  * contigbuf_offset_of - the mmap() offset of a buffer's first byte
  * @file: open file with a naming in use
- * @buffer: with an id
+ * @buffer: with an id, or without one when @file is bound to it
  * @offset: result, in bytes
  *
- * Returns 0, or -EOVERFLOW when the naming has no room for the buffer.
+ * Under device->lock. Returns 0, or -EOVERFLOW when the naming has no room for
+ * the buffer or the caller cannot express the offset.
  */
 int contigbuf_offset_of(struct contigbuf_file *file,
 			struct contigbuf_buffer *buffer, u64 *offset)
 {
+	int err = 0;
+
+	lockdep_assert_held(&file->device->lock);
 	switch (file->naming) {
 	case CONTIGBUF_NAMING_FD:
 		*offset = 0;
-		return 0;
+		break;
 	case CONTIGBUF_NAMING_COOKIE:
 		if (buffer->length > 1ULL << file->stride_shift)
 			return -EOVERFLOW;
 		*offset = (COOKIE_MAGIC + (u64)buffer->id) << file->stride_shift;
-		return 0;
+		break;
+	case CONTIGBUF_NAMING_APERTURE:
+		err = enter_aperture(buffer);
+		*offset = (u64)buffer->aperture << PAGE_SHIFT;
+		break;
+	case CONTIGBUF_NAMING_PHYSICAL:
+		*offset = buffer->phys;
+		if (is_narrow() && *offset + buffer->length > NARROW_END)
+			return -EOVERFLOW;
+		break;
 	}
-	return -EINVAL;
+	return err;
 }
 
 static struct contigbuf_attachment *find_cookie(struct contigbuf_file *file,
@@ -86,6 +168,27 @@ static struct contigbuf_attachment *find_cookie(struct contigbuf_file *file,
 		return NULL;
 	*first = pgoff - (slot << shift);
 	return contigbuf_attachment_of(file, buffer);
+}
+
+/* Only among this file's buffers: anything else might as well not exist. */
+static struct contigbuf_attachment *find_place(struct contigbuf_file *file,
+					       unsigned long pgoff,
+					       unsigned long *first)
+{
+	struct contigbuf_attachment *attachment;
+	unsigned long start;
+
+	list_for_each_entry(attachment, &file->attachments, in_file) {
+		start = file->naming == CONTIGBUF_NAMING_APERTURE ?
+				attachment->buffer->aperture :
+				PHYS_PFN(attachment->buffer->phys);
+		if (pgoff >= start &&
+		    pgoff - start < pages_of(attachment->buffer)) {
+			*first = pgoff - start;
+			return attachment;
+		}
+	}
+	return NULL;
 }
 
 /**
@@ -120,12 +223,16 @@ contigbuf_find_pages(struct contigbuf_file *file, unsigned long pgoff,
 	case CONTIGBUF_NAMING_COOKIE:
 		attachment = find_cookie(file, pgoff, first);
 		break;
+	case CONTIGBUF_NAMING_APERTURE:
+	case CONTIGBUF_NAMING_PHYSICAL:
+		attachment = find_place(file, pgoff, first);
+		break;
 	}
 	if (!attachment)
 		return ERR_PTR(-EINVAL);
 
 	/* Written so that no sum can wrap. */
-	pages = attachment->buffer->length >> PAGE_SHIFT;
+	pages = pages_of(attachment->buffer);
 	if (*first >= pages || count > pages - *first)
 		return ERR_PTR(-EINVAL);
 	return attachment;

@@ -6,6 +6,7 @@
  *
  * Copyright (C) 2026 the bufrig authors
  */
+#include <linux/error-injection.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -72,6 +73,7 @@ int contigbuf_charge(struct contigbuf_account *account, u64 bytes)
 	}
 	return 0;
 }
+ALLOW_ERROR_INJECTION(contigbuf_charge, ERRNO);
 
 void contigbuf_uncharge(struct contigbuf_account *account, u64 bytes)
 {

@@ -356,6 +356,7 @@ struct contigbuf_sync {
  * Errors:
  *  ENOENT  no such buffer is attached to this open file
  *  EACCES  write access asked for through a read-only attachment
+ *  EOPNOTSUPP  the buffer lies in reserved memory that the kernel does not map
  *  EMFILE, ENFILE  no file descriptor is left
  *  ENOMEM  no memory for the bookkeeping
  */
