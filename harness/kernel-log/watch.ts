@@ -62,6 +62,7 @@ export class KernelLogWatch {
   #receive(text: string): void {
     const lines = (this.#partial + text).split('\n');
     this.#partial = lines.pop() ?? '';
-    for (const line of lines) this.log.feed(line);
+    // The agent puts a record's dictionary behind tabs, to keep one record on one line.
+    for (const line of lines) for (const part of line.replaceAll('\t', '\n ').split('\n')) this.log.feed(part);
   }
 }

@@ -85,7 +85,9 @@ int follow_kernel_log(void)
 
 /*
  * Opened anew each time: the kernel limits the rate of records per open file
- * (kernel/printk/printk.c:devkmsg_write) and drops the others without a word.
+ * (kernel/printk/printk.c:devkmsg_write) and drops the others without a word. The newline ends the
+ * record: one without may still be continued, and is not shown to readers until the next one comes
+ * (kernel/printk/printk_ringbuffer.c:prb_commit).
  */
 void verb_mark(struct request *request)
 {
@@ -97,7 +99,7 @@ void verb_mark(struct request *request)
 	log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	if (log < 0)
 		return reply_error("open");
-	if (write(log, text, strlen(text)) < 0)
+	if (dprintf(log, "%s\n", text) < 0)
 		reply_error("write");
 	close(log);
 }
