@@ -28,3 +28,22 @@ export async function compilerFor(architecture: Architecture): Promise<Compiler>
   }
   return { prefix, command, version: result.stdout.split('\n')[0] ?? '' };
 }
+
+/**
+ * What a kernel's .config says its compiler can do and which option stands for it. Kernels are
+ * configured with the compiler of their own release; a module is built with this machine's.
+ */
+const OPTIONS: readonly { symbol: string; option: string }[] = [
+  { symbol: 'CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT', option: '-fmin-function-alignment=8' },
+];
+
+/** The symbols of a .config that this compiler does not live up to; to be unset for the build. */
+export async function unsupportedOptions(compiler: Compiler, config: string): Promise<string[]> {
+  const unsupported = [];
+  for (const { symbol, option } of OPTIONS) {
+    if (!config.includes(`\n${symbol}=y\n`)) continue;
+    const tried = await run([compiler.command, option, '-S', '-x', 'c', '/dev/null', '-o', '/dev/null']);
+    if (tried.code !== 0) unsupported.push(symbol);
+  }
+  return unsupported;
+}

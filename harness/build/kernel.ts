@@ -15,6 +15,7 @@ import { architectureFacts, hostArchitecture, type Architecture } from './archit
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import { fetchDebian, unpackDebian, type DebianPackage } from './debian.ts';
+import { makeToolsRunnable } from './kbuild-tools.ts';
 import { assembleKernelTree } from './kernel-tree.ts';
 
 export interface KernelRequest {
@@ -76,13 +77,14 @@ export async function debianKernel(cache: Cache, request: KernelRequest): Promis
     cache.progress(`unpacking Linux ${release}`);
     for (const { file } of all) await unpackDebian(file, directory);
     await assembleKernelTree(directory, release);
+    for (const tool of tools) await makeToolsRunnable(cache, directory, tool, suite);
     await dropUnused(directory, release);
   });
   return describe(root, request, flavour, release, packages);
 }
 
 /** Changes when what is done with the packages changes, so that old entries are not used. */
-const RECIPE = 'kernel-2';
+const RECIPE = 'kernel-3';
 
 async function describe(
   root: string,

@@ -11,7 +11,7 @@ import { run } from '../process.ts';
 import type { KernelTree, Target } from '../target/target.ts';
 import { architectureFacts, type Architecture } from './architectures.ts';
 import type { Cache } from './cache.ts';
-import { compilerFor } from './compiler.ts';
+import { compilerFor, unsupportedOptions, type Compiler } from './compiler.ts';
 import { contentKey } from './content-hash.ts';
 import { layOutModuleSource, moduleSourceKey, moduleSourceTar, type ModuleSource } from './module-source.ts';
 
@@ -44,13 +44,14 @@ export async function buildModule(
   const identity = await examineTree(tree.directory, architecture);
   const sourceKey = await moduleSourceKey(request);
   const compiler = await compilerFor(architecture);
+  const overrides = await unsupportedOptions(compiler, identity.config);
   const warnings = request.allowWarnings === true ? 'warnings' : '';
   const key = contentKey(sourceKey, identity.key, compiler.version, warnings).slice(0, 24);
   const entry = await cache.entry('module', key, async (directory) => {
     cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
     const layout = join(directory, 'layout');
     const source = await layOutModuleSource(request, layout);
-    const argv = makeArgv(tree.directory, source, architecture, compiler);
+    const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
     const result = await run(argv);
     // With the paths of the checkout, not of the copy.
     const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
@@ -103,7 +104,7 @@ export async function buildModuleOnTarget(
 async function examineTree(
   directory: string,
   architecture: Architecture,
-): Promise<{ key: string; release: string }> {
+): Promise<{ key: string; release: string; config: string }> {
   const read = (name: string): Promise<Buffer> =>
     readFile(join(directory, name)).catch(() => {
       throw badTree(directory, `has no ${name}`, 'name a configured and built kernel tree, or its headers');
@@ -124,6 +125,7 @@ async function examineTree(
   return {
     key: contentKey(makefile, config, symbols, release, await read('include/generated/autoconf.h')),
     release: /UTS_RELEASE "([^"]+)"/.exec(release.toString())?.[1] ?? 'unknown',
+    config: config.toString(),
   };
 }
 
@@ -131,7 +133,8 @@ function makeArgv(
   tree: string,
   source: string,
   architecture: Architecture,
-  compiler: { prefix: string; command: string },
+  compiler: Compiler,
+  overrides: readonly string[],
 ): [string, ...string[]] {
   return [
     'make',
@@ -145,6 +148,7 @@ function makeArgv(
     'W=1',
     // Type information for BPF needs pahole and is of no use here.
     'CONFIG_DEBUG_INFO_BTF_MODULES=',
+    ...overrides.map((symbol) => `${symbol}=`),
     // The place of the build is chance and must not get into debug information or WARN() texts.
     `KCFLAGS=-ffile-prefix-map=${source}/=`,
     `-j${availableParallelism()}`,
