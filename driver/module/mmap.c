@@ -93,15 +93,18 @@ static struct contigbuf_mapping *mapping_create(struct contigbuf_buffer *buffer,
 }
 
 /*
- * On arm64 a page that was never written to is write-protected until its first
+ * On ARM a page that was never written to is write-protected until its first
  * write. Nobody asks whether pages of a buffer are dirty: they are from the start.
  */
 static pgprot_t without_write_faults(const struct vm_area_struct *vma)
 {
-	if (IS_ENABLED(CONFIG_ARM64) && (vma->vm_flags & VM_WRITE))
-		return __pgprot(pte_val(pte_mkdirty(pfn_pte(0,
-							    vma->vm_page_prot))));
-	return vma->vm_page_prot;
+	pte_t pte = pfn_pte(0, vma->vm_page_prot);
+
+	if (!IS_ENABLED(CONFIG_ARM) && !IS_ENABLED(CONFIG_ARM64))
+		return vma->vm_page_prot;
+	if (!(vma->vm_flags & VM_WRITE))
+		return vma->vm_page_prot;
+	return __pgprot(pte_val(pte_mkyoung(pte_mkdirty(pte))));
 }
 
 /**
