@@ -73,7 +73,7 @@ export class Agent {
   /**
    * Puts one request to the agent as it could be typed. Use the methods where there is one.
    * @returns the result's members; addresses and 64-bit values are strings `0x...`
-   * @throws SyscallError, MemoryFault: facts; AgentDied, LinkLost, AgentSilent, ProtocolError: trouble
+   * @throws SyscallError, MemoryFault: facts; RequestRefused; AgentDied, LinkLost, AgentSilent, ProtocolError: trouble
    */
   async request<T extends object>(verb: string, ...args: Argument[]): Promise<T> {
     return described<T>(await this.#requests.send(encodeRequest(verb, args), this.#allowance));

@@ -63,6 +63,15 @@ export class ProtocolError extends LabError {
   }
 }
 
+/** The agent refused a request: its arguments mean nothing, or nothing on this machine. Nothing was done. */
+export class RequestRefused extends LabError {
+  constructor(request: string, reason: string) {
+    super('AGENT_REFUSED', `the agent refused ${request}: ${reason}`, {
+      hint: 'the verb `help` tells what the agent takes; a 32-bit machine cannot be asked everything',
+    });
+  }
+}
+
 /** A request was not answered in time: the agent hangs in it. */
 export class AgentSilent extends TargetHang {
   constructor(message: string) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The lines of the agent's protocol: requests put together, answers taken apart. */
-import { MemoryFault, ProtocolError, SyscallError } from './errors.ts';
+import { MemoryFault, ProtocolError, RequestRefused, SyscallError } from './errors.ts';
 
 /** An argument of a request. A bigint may be any value of 64 bits, signed or unsigned. */
 export type Argument = string | number | bigint;
@@ -78,7 +78,7 @@ export function decodeMessage(line: string): Message {
 
 /**
  * The result an answer carries.
- * @throws SyscallError, MemoryFault when that is the answer; ProtocolError for a request the agent refused
+ * @throws SyscallError, MemoryFault, RequestRefused when that is the answer; ProtocolError when it is none
  */
 export function resultOf(message: Message, request: string): object {
   const { ok, error, fault, usage } = message;
@@ -88,5 +88,6 @@ export function resultOf(message: Message, request: string): object {
     const offset = fault.offset === undefined ? undefined : Number(fault.offset);
     throw new MemoryFault(fault.signal, fault.code, Number(fault.address), offset, request);
   }
-  throw new ProtocolError(`the agent refused ${request}: ${usage ?? 'without a reason'}`);
+  if (usage !== undefined) throw new RequestRefused(request, usage);
+  throw new ProtocolError(`the agent answered ${request} with neither a result nor an error`);
 }

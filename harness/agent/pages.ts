@@ -79,8 +79,8 @@ export interface CoreSearch {
   runs: { firstPage: number; physicalAddress: number; pages: number }[];
   /** Bytes of physical memory looked at. */
   scannedBytes: number;
-  /** System RAM according to /proc/iomem that could not be looked at. */
-  unseenBytes: number;
+  /** System RAM according to /proc/iomem that could not be looked at; undefined: it does not tell. */
+  unseenBytes: number | undefined;
   unseen: { physical: string; bytes: string }[];
   /** Pages the kernel would not show. */
   unreadablePages: number;
@@ -104,6 +104,7 @@ interface RawSearch {
   unreadablePages: number;
   unseen: { physical: string; bytes: string }[];
   unseenBytes: string;
+  ramRanges: number;
 }
 
 /**
@@ -122,7 +123,7 @@ export async function searchCore(
   return {
     runs: coreRuns(raw),
     scannedBytes: Number(raw.scanned),
-    unseenBytes: Number(raw.unseenBytes),
+    unseenBytes: raw.ramRanges === 0 ? undefined : Number(raw.unseenBytes),
     unseen: raw.unseen,
     unreadablePages: raw.unreadablePages,
     strays: raw.strays,

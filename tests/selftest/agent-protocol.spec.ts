@@ -5,7 +5,14 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Agent } from '../../harness/agent/client.ts';
-import { AgentDied, AgentSilent, LinkLost, ProtocolError, attempt } from '../../harness/agent/errors.ts';
+import {
+  AgentDied,
+  AgentSilent,
+  LinkLost,
+  ProtocolError,
+  RequestRefused,
+  attempt,
+} from '../../harness/agent/errors.ts';
 import { startLocally } from '../../harness/agent/local.ts';
 import { decodeMessage } from '../../harness/agent/message.ts';
 import { Deadline } from '../../harness/deadline.ts';
@@ -111,6 +118,10 @@ test('refuses what it does not understand, says why, and does none of it', async
     expect(answer.n, request).toBe(index + 1);
     expect(answer.usage, request).toContain(reason);
   }
+});
+
+test('a refusal is no fact about the target', async ({ agent }) => {
+  await expect(attempt(() => agent.request('close'))).rejects.toThrow(RequestRefused);
 });
 
 test('takes no last line that may have been cut off', async ({ agentProgram, folder }) => {

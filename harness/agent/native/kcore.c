@@ -1,172 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finds every copy of a buffer's page signatures in physical memory, through /proc/kcore: an ELF
- * file whose segments carry the physical address of the memory they show (fs/proc/kcore.c). Memory
- * is read in blocks: a read for each page's 64 bytes alone takes five times as long under emulation.
+ * Finds every copy of a buffer's page signatures in physical memory, through /proc/kcore. Memory is
+ * read in blocks, or by a small read for each page: which of them is faster, by up to five times,
+ * differs between kernels and emulated CPUs, so it is tried.
  *
  * Reading makes copies, and a copy must not be taken for a page. Ours lie at no page's start and are
  * wiped. The kernel's go through a page of its own, one after the other, so that page shows what was
  * read just before it; therefore a find that repeats the one before is read again, after something
  * else went through there.
  */
-#include "agent.h"
+#include "core_map.h"
+#include "measure.h"
 #include "signature.h"
 
-#include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define RANGES_MOST 1024
 #define SIGNATURE_BYTES (8 * SIGNATURE_WORDS)
 #define BLOCK_BYTES 262144
 #define ASIDE 512		/* off the start of a page, where signatures are looked for */
-
-struct range {
-	uint64_t physical, bytes;
-	uint64_t position;	/* in the core file */
-};
-
-static struct range segments[RANGES_MOST], ram[RANGES_MOST];
-static size_t segment_count, ram_count;
-
-static struct lines text;
-
-static int by_address(const void *left, const void *right)
-{
-	const struct range *a = left, *b = right;
-
-	return a->physical < b->physical ? -1 : a->physical > b->physical;
-}
-
-/* Sorts and cuts so that no physical page is looked at twice: the kernel's image is also RAM. */
-static size_t without_overlap(struct range *ranges, size_t count)
-{
-	uint64_t covered = 0;
-	size_t kept = 0;
-
-	qsort(ranges, count, sizeof(*ranges), by_address);
-	for (size_t at = 0; at < count; at++) {
-		struct range range = ranges[at];
-		uint64_t end = range.physical + range.bytes;
-
-		if (end <= covered)
-			continue;
-		if (range.physical < covered) {
-			range.position += covered - range.physical;
-			range.bytes = end - covered;
-			range.physical = covered;
-		}
-		covered = end;
-		ranges[kept++] = range;
-	}
-	return kept;
-}
-
-static bool read_at(int core, void *to, size_t bytes, uint64_t position)
-{
-	ssize_t got = pread(core, to, bytes, position);
-
-	if (got >= 0 && (size_t)got != bytes)
-		errno = EIO;
-	return got >= 0 && (size_t)got == bytes;
-}
-
-/* Vmalloc and module areas have no one physical address and say -1; some kernels say 0. */
-static bool is_memory(const Elf64_Phdr *header)
-{
-	return header->p_type == PT_LOAD && header->p_paddr != UINT64_MAX && header->p_filesz > 0 &&
-	       header->p_paddr + header->p_filesz > header->p_paddr;
-}
-
-static bool read_segments(int core)
-{
-	Elf64_Ehdr file;
-	Elf64_Phdr header;
-
-	if (!read_at(core, &file, sizeof(file), 0)) {
-		reply_error("pread");
-		return false;
-	}
-	if (memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 || file.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    file.e_phentsize != sizeof(header)) {
-		errno = ENOEXEC;
-		reply_error("elf64");
-		return false;
-	}
-	segment_count = 0;
-	for (unsigned int at = 0; at < file.e_phnum; at++) {
-		if (!read_at(core, &header, sizeof(header), file.e_phoff + at * sizeof(header))) {
-			reply_error("pread");
-			return false;
-		}
-		if (!is_memory(&header))
-			continue;
-		if (segment_count == RANGES_MOST) {
-			errno = E2BIG;
-			reply_error("elf64");
-			return false;
-		}
-		segments[segment_count++] =
-			(struct range){ header.p_paddr, header.p_filesz, header.p_offset };
-	}
-	segment_count = without_overlap(segments, segment_count);
-	return true;
-}
-
-/* The top level lines "start-end : System RAM" of /proc/iomem. */
-static bool read_ram(const char *path)
-{
-	uint64_t first, last;
-	char *line;
-
-	ram_count = 0;
-	if (!lines_open(&text, path)) {
-		reply_error("open");
-		return false;
-	}
-	while ((line = lines_next(&text)))
-		if (*line != ' ' && strstr(line, " : System RAM") && ram_count < RANGES_MOST &&
-		    sscanf(line, "%" SCNx64 "-%" SCNx64, &first, &last) == 2 && last > first)
-			ram[ram_count++] = (struct range){ first, last - first + 1, 0 };
-	lines_close(&text);
-	return true;
-}
-
-/* What of RAM no segment shows: there the search could not look. Whole pages only. */
-static uint64_t reply_unseen(void)
-{
-	uint64_t total = 0, mask = page_bytes() - 1;
-
-	reply_open("unseen", '[');
-	for (size_t at = 0; at < ram_count; at++) {
-		uint64_t from = (ram[at].physical + mask) & ~mask;
-		uint64_t end = (ram[at].physical + ram[at].bytes) & ~mask;
-
-		for (size_t segment = 0; from < end; segment++) {
-			bool none = segment == segment_count || segments[segment].physical >= end;
-			uint64_t stop = none ? end : segments[segment].physical;
-
-			if (stop > from) {
-				reply_open(NULL, '{');
-				reply_hex("physical", from);
-				reply_hex("bytes", stop - from);
-				reply_close('}');
-				total += stop - from;
-			}
-			if (none)
-				break;
-			if (segments[segment].physical + segments[segment].bytes > from)
-				from = segments[segment].physical + segments[segment].bytes;
-		}
-	}
-	reply_close(']');
-	return total;
-}
 
 struct search {
 	int core;
@@ -175,6 +28,7 @@ struct search {
 	uint64_t strays;	/* signatures of pages that were not asked for */
 	uint64_t unreadable;	/* pages */
 	uint64_t previous;	/* the page found last */
+	bool by_heads;		/* read the start of each page only */
 };
 
 #define NO_PAGE UINT64_MAX
@@ -221,6 +75,53 @@ static void wipe(void)
 
 	for (size_t at = 0; at < BLOCK_BYTES / 8; at++)
 		words[at] = 0;
+}
+
+/* Reads the first bytes of each page of a block; the others stay as they are. */
+static bool read_heads(int core, uint64_t position, size_t bytes)
+{
+	for (size_t at = 0; at < bytes; at += page_bytes())
+		if (!read_at(core, &block.words[at / 8], SIGNATURE_BYTES, position + at))
+			return false;
+	return true;
+}
+
+static bool read_block(const struct search *search, uint64_t position, size_t bytes)
+{
+	if (search->by_heads)
+		return read_heads(search->core, position, bytes);
+	return read_at(search->core, block.words, bytes, position);
+}
+
+static uint64_t time_of(const struct search *search, const struct range *range)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int round = 0; round < 3; round++) {
+		uint64_t start = now();
+
+		if (!read_block(search, range->position, BLOCK_BYTES))
+			return UINT64_MAX;
+		uint64_t took = now() - start;
+
+		best = took < best ? took : best;
+	}
+	return best;
+}
+
+/* A wrong choice costs time and nothing else. */
+static void choose_reading(struct search *search)
+{
+	for (size_t at = 0; at < segment_count; at++) {
+		if (segments[at].bytes < BLOCK_BYTES)
+			continue;
+		uint64_t whole = time_of(search, &segments[at]);
+
+		search->by_heads = true;
+		search->by_heads = time_of(search, &segments[at]) < whole;
+		break;
+	}
+	wipe();
 }
 
 static bool signed_here(const struct search *search, const uint64_t *words, uint64_t *page)
@@ -288,7 +189,7 @@ static void search_range(struct search *search, const struct range *range)
 		uint64_t position = range->position + (from - range->physical);
 		size_t bytes = end - from < most ? end - from : most;
 
-		if (read_at(search->core, block.words, bytes, position)) {
+		if (read_block(search, position, bytes)) {
 			search_block(search, from, position, bytes);
 			most = BLOCK_BYTES;
 		} else if (bytes > page_bytes()) {
@@ -361,6 +262,7 @@ static void verb_kcore_find(struct request *request)
 	if (request_bad(request) || !open_core(&search, path))
 		return;
 	if (read_ram(iomem)) {
+		choose_reading(&search);
 		run.count = 0;
 		reply_open("runs", '[');
 		search_within(&search, 0, UINT64_MAX);
