@@ -2,6 +2,7 @@
 /** What `doctor` looks at: each check gives what it found, and the way out when that is not good enough. */
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, readdir, statfs } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostRepositories } from '../build/apt.ts';
 import { hostArchitecture } from '../build/architectures.ts';
@@ -42,6 +43,7 @@ export const checks: readonly Check[] = [
   { name: 'cache', look: lookAtCache },
   { name: 'offline', look: lookAtResolved },
   { name: 'kvm', look: lookAtKvm },
+  { name: 'leftovers', look: lookAtLeftovers },
 ];
 
 /** Runs one check; one that throws found something bad. */
@@ -121,4 +123,22 @@ async function lookAtKvm({ settings }: Context): Promise<Diagnosis> {
         grade: 'note',
         found: 'no guest makes progress under it; guests run in software, 3 to 6 times slower',
       };
+}
+
+/** Folders of guests whose rig is gone; see harness/target/qemu/run-folder.ts. */
+async function lookAtLeftovers(): Promise<Diagnosis> {
+  const abandoned = [];
+  for (const parent of ['/dev/shm', tmpdir()]) {
+    for (const name of await readdir(parent).catch(() => [])) {
+      if (!name.startsWith('bufrig-guest-')) continue;
+      const owner = Number.parseInt(await readFile(join(parent, name, 'owner'), 'utf8').catch(() => ''), 10);
+      const alive = await access(`/proc/${owner}`).then(
+        () => true,
+        () => false,
+      );
+      if (!alive) abandoned.push(join(parent, name));
+    }
+  }
+  if (abandoned.length === 0) return { grade: 'ok', found: 'none' };
+  return { grade: 'note', found: abandoned.join(' '), fix: 'the next run removes them' };
 }
