@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The real agent on this machine, over a pipe: what the agent's own tests share. */
 import { test as base } from '@playwright/test';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Agent } from '../../harness/agent/client.ts';
 import { startLocally, type LocalProcess } from '../../harness/agent/local.ts';
@@ -33,9 +32,11 @@ interface AgentWorkerFixtures {
 
 export const test = base.extend<AgentFixtures, AgentWorkerFixtures>({
   agentProgram: [
-    async ({}, use) => {
-      const folder = await mkdtemp(join(tmpdir(), 'bufrig-agent-'));
+    async ({}, use, { project, workerIndex }) => {
+      // Playwright empties this folder before each run, also after one that was killed.
+      const folder = join(project.outputDir, `agent-of-worker-${workerIndex}`);
       const program = join(folder, 'agent');
+      await mkdir(folder, { recursive: true });
       const sources = (await readdir(SOURCES)).filter((name) => name.endsWith('.c')).toSorted();
       const flags = ['-std=gnu11', '-O2', '-g', '-static', '-Wall', '-Wextra', '-Werror', '-I.'];
       await runOk(['gcc', ...flags, ...sources, '-o', program], { cwd: SOURCES });
@@ -64,8 +65,9 @@ export const test = base.extend<AgentFixtures, AgentWorkerFixtures>({
     for (const process of started) process.kill();
   },
 
-  folder: async ({}, use) => {
-    const folder = await mkdtemp(join(tmpdir(), 'bufrig-test-'));
+  folder: async ({}, use, testInfo) => {
+    const folder = testInfo.outputPath('files');
+    await mkdir(folder, { recursive: true });
     await use(folder);
     await rm(folder, { recursive: true });
   },
