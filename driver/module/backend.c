@@ -51,11 +51,13 @@ u32 contigbuf_caches(struct contigbuf_device *device)
 	return bits;
 }
 
-/* More than the machine has is refused without trying. */
+/* More than the machine has, or can count, is refused without trying. */
 u64 contigbuf_size_max(struct contigbuf_device *device)
 {
-	return max((u64)totalram_pages() << PAGE_SHIFT,
-		   contigbuf_region_bytes(device));
+	u64 bytes = max((u64)totalram_pages() << PAGE_SHIFT,
+			contigbuf_region_bytes(device));
+
+	return min_t(u64, bytes, LONG_MAX & PAGE_MASK);
 }
 
 /**

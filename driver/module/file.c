@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "internal.h"
@@ -54,6 +55,30 @@ static int contigbuf_release(struct inode *inode, struct file *filp)
 	return 0;
 }
 
+static const char *const naming_names[] = {
+	[CONTIGBUF_NAMING_FD] = "fd",
+	[CONTIGBUF_NAMING_COOKIE] = "cookie",
+	[CONTIGBUF_NAMING_APERTURE] = "aperture",
+	[CONTIGBUF_NAMING_PHYSICAL] = "physical",
+};
+
+/* For /proc/pid/fdinfo: no offset, which may be an address. */
+static void contigbuf_show_fdinfo(struct seq_file *out, struct file *filp)
+{
+	struct contigbuf_file *file = filp->private_data;
+	struct contigbuf_attachment *attachment;
+
+	seq_printf(out, "charged:\t%lld\n",
+		   (s64)atomic64_read(&file->account->bytes));
+	mutex_lock(&file->device->lock);
+	seq_printf(out, "naming:\t%s\n",
+		   file->users ? naming_names[file->naming] : "none");
+	list_for_each_entry(attachment, &file->attachments, in_file)
+		seq_printf(out, "buffer:\t%u %zu\n", attachment->buffer->id,
+			   attachment->buffer->length);
+	mutex_unlock(&file->device->lock);
+}
+
 const struct file_operations contigbuf_fops = {
 	.owner = THIS_MODULE,
 	.open = contigbuf_open,
@@ -61,6 +86,7 @@ const struct file_operations contigbuf_fops = {
 	.unlocked_ioctl = contigbuf_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = contigbuf_mmap,
+	.show_fdinfo = contigbuf_show_fdinfo,
 #if COMPAT_PMD_PFNMAP
 	/* Every naming's offset of a buffer is a multiple of a PMD's size, or
 	 * the physical address itself, so this makes addresses congruent. */

@@ -54,23 +54,53 @@ static unsigned long buffer_pages(const struct contigbuf_buffer *buffer)
 	return buffer->length >> PAGE_SHIFT;
 }
 
-vm_fault_t contigbuf_vm_fault(struct vm_fault *vmf)
+/* The page of the buffer at an address of the VMA, wherever that is by now. */
+static unsigned long page_at(const struct vm_area_struct *vma,
+			     unsigned long address)
 {
-	struct contigbuf_mapping *mapping = vmf->vma->vm_private_data;
-	struct contigbuf_buffer *buffer = mapping->buffer;
-	unsigned long page = vmf->pgoff - mapping->base;
+	const struct contigbuf_mapping *mapping = vma->vm_private_data;
+
+	return vma->vm_pgoff + ((address - vma->vm_start) >> PAGE_SHIFT) -
+	       mapping->base;
+}
+
+static vm_fault_t insert_page(struct vm_area_struct *vma, unsigned long address)
+{
+	const struct contigbuf_mapping *mapping = vma->vm_private_data;
+	const struct contigbuf_buffer *buffer = mapping->buffer;
+	unsigned long page = page_at(vma, address);
 
 	if (page >= buffer_pages(buffer))
 		return VM_FAULT_SIGBUS;
-	return vmf_insert_pfn(vmf->vma, vmf->address,
-			      PHYS_PFN(buffer->phys) + page);
+	return vmf_insert_pfn(vma, address, PHYS_PFN(buffer->phys) + page);
+}
+
+/*
+ * Installs as many pages as a large one would have covered, because the kernel
+ * may refuse large ones altogether (transparent_hugepage=never, small machines).
+ */
+vm_fault_t contigbuf_vm_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long block = ALIGN_DOWN(vmf->address, PMD_SIZE);
+	unsigned long address = max(block, vma->vm_start);
+	vm_fault_t result;
+
+	result = insert_page(vma, vmf->address);
+	while (result == VM_FAULT_NOPAGE && address < vma->vm_end &&
+	       address - block < PMD_SIZE) {
+		if (insert_page(vma, address) != VM_FAULT_NOPAGE)
+			break;
+		address += PAGE_SIZE;
+	}
+	return result;
 }
 
 vm_fault_t contigbuf_vm_huge_fault(struct vm_fault *vmf, unsigned int order)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct contigbuf_mapping *mapping = vma->vm_private_data;
-	struct contigbuf_buffer *buffer = mapping->buffer;
+	const struct contigbuf_mapping *mapping = vma->vm_private_data;
+	const struct contigbuf_buffer *buffer = mapping->buffer;
 	unsigned long start = ALIGN_DOWN(vmf->address, PMD_SIZE);
 	unsigned long page, pfn;
 
@@ -79,8 +109,7 @@ vm_fault_t contigbuf_vm_huge_fault(struct vm_fault *vmf, unsigned int order)
 	/* The large page has to lie in the VMA as it is now, after any split. */
 	if (start < vma->vm_start || vma->vm_end - start < PMD_SIZE)
 		return VM_FAULT_FALLBACK;
-	page = vma->vm_pgoff + ((start - vma->vm_start) >> PAGE_SHIFT) -
-	       mapping->base;
+	page = page_at(vma, start);
 	pfn = PHYS_PFN(buffer->phys) + page;
 	if (!IS_ALIGNED(pfn, PAGES_PER_PMD) ||
 	    page >= buffer_pages(buffer) ||
