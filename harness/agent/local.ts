@@ -9,6 +9,8 @@ export interface LocalProcess extends RemoteProcess {
   readonly pid: number | undefined;
   /** Kills this process and no other; nothing happens when it has ended or never began. */
   kill(): void;
+  /** Reads no more of its output, as if the link were gone. */
+  closeStdout(): void;
 }
 
 /** Starts a program with its streams open. It ends when this process does: its input ends then. */
@@ -26,6 +28,7 @@ export function startLocally(path: string, args: readonly string[] = []): LocalP
     pid: child.pid,
     ended,
     kill: () => void child.kill('SIGKILL'),
+    closeStdout: () => void child.stdout.destroy(),
     write: (data) => void child.stdin.write(data),
     end: () => void child.stdin.end(),
     onStdout: (listener) => void child.stdout.on('data', listener),

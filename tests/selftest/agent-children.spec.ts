@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentDied, attempt } from '../../harness/agent/errors.ts';
+import { startLocally } from '../../harness/agent/local.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
 test('a child has its parent’s memory: shared stays shared, private becomes its own', async ({
@@ -159,3 +160,20 @@ test('no child outlives the agent, however that ends', async ({ startAgent }) =>
   kill();
   await expect.poll(() => [child.pid, grandchild.pid].some((pid) => existsSync(`/proc/${pid}`))).toBe(false);
 });
+
+for (const waiting of ['sleep-ms 600000', 'child-wait 1', 'child-answer 1', 'poll 0 priority -1']) {
+  test(`waiting in ${waiting}, it notices that nobody reads its answers`, async ({ agentProgram }) => {
+    // The shell stays alive, so that neither the parent's death nor the end of stdin tells.
+    const shell = startLocally('/bin/sh', ['-c', `exec 3<&0; ${agentProgram} <&3; echo ended: $? >&2`]);
+    let answers = '';
+    let told = '';
+    shell.onStdout((chunk) => (answers += chunk.toString()));
+    shell.onStderr((chunk) => (told += chunk.toString()));
+    shell.write(`fork\n${waiting}\n`);
+    await expect.poll(() => answers).toContain('"child":1');
+    shell.closeStdout();
+    await expect.poll(() => told).toBe('ended: 4\n');
+    shell.end();
+    await shell.ended;
+  });
+}

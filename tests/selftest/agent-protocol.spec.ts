@@ -196,6 +196,15 @@ test('a request that takes too long breaks the wire, and the first cause is repe
   await expect(agent.request('pid')).rejects.toBe(error);
 });
 
+test('a request that waits does not hold back the answers before it', async ({ startAgent }) => {
+  const { agent, kill } = await startAgent();
+  const before = agent.request('pid');
+  const waiting = agent.request('sleep-ms', 600_000);
+  expect(await before).toHaveProperty('pid', agent.hello.pid);
+  kill();
+  await expect(waiting).rejects.toThrow(AgentDied);
+});
+
 test('the time of a request begins when the agent comes to it', async ({ agent }) => {
   const patient = agent.allowing(1000);
   await Promise.all(Array.from({ length: 8 }, () => patient.request('sleep-ms', 200)));

@@ -56,11 +56,12 @@ int follow_kernel_log(void);
 void verb_mark(struct request *request);
 
 /* input.c: lines from stdin. */
-char *input_line(void);			/* next line, without its end; NULL at the end of input */
+char *input_line(void);			/* next line, without its end, until the next call; or NULL */
 bool input_has_line(void);
 void input_fill(void);			/* one read() of what is there */
 bool input_may_grow(void);
 void input_reset(void);			/* forget everything, in a new child */
+short wait_for(int fd, short events, int milliseconds);
 
 /* request.c: arguments. On a bad one these set request->bad and return 0; look before acting. */
 void request_parse(struct request *request, char *line);

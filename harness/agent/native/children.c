@@ -6,12 +6,14 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,6 +79,7 @@ static char *child_line(struct child *child)
 			child->answers = grown;
 			child->capacity = capacity;
 		}
+		wait_for(child->lines, POLLIN, -1);
 		got = read(child->lines, child->answers + child->used, child->capacity - child->used);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -96,8 +99,12 @@ static void drop_line(struct child *child)
 
 static void reply_ending(struct child *child)
 {
-	int status = 0;
+	int status = 0, pidfd = syscall(SYS_pidfd_open, child->pid, 0);
 
+	if (pidfd >= 0) {
+		wait_for(pidfd, POLLIN, -1);
+		close(pidfd);
+	}
 	while (waitpid(child->pid, &status, 0) < 0)
 		if (errno != EINTR) {
 			reply_error("waitpid");

@@ -223,16 +223,16 @@ static void verb_truncate(struct request *request)
 
 static void verb_poll(struct request *request)
 {
-	struct pollfd entry = { .fd = arg_int(request, 0), .events = arg_flags(request, 1, poll_events) };
+	int fd = arg_int(request, 0);
+	short events = arg_flags(request, 1, poll_events);
 	int milliseconds = arg_int(request, 2);
 
 	if (request_bad(request))
 		return;
-	if (poll(&entry, 1, milliseconds) < 0)
-		return reply_error("poll");
+	events = wait_for(fd, events, milliseconds);
 	reply_open("events", '[');
 	for (const struct name *event = poll_events; event->name; event++)
-		if (entry.revents & event->value)
+		if (events & event->value)
 			reply_text(NULL, event->name);
 	reply_close(']');
 }

@@ -6,6 +6,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,27 @@ void input_fill(void)
 		ended = true;
 }
 
+/*
+ * Waits like poll() for one descriptor, or with -1 for time to pass; returns what it found. What was
+ * answered before leaves first. Who waits does not see the end of stdin. When nobody reads our answers any more, there is nothing to
+ * wait for: the client is dead or the link is gone, and this process must not stay behind.
+ */
+short wait_for(int fd, short events, int milliseconds)
+{
+	struct pollfd entries[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = STDOUT_FILENO },
+	};
+
+	reply_flush();
+	while (poll(entries, 2, milliseconds) < 0)
+		if (errno != EINTR)
+			return 0;
+	if (entries[1].revents)
+		_exit(4);
+	return entries[0].revents;
+}
+
 static char *line_end(void)
 {
 	char *found = searched < end ? memchr(buffer + searched, '\n', end - searched) : NULL;
@@ -70,14 +92,31 @@ bool input_has_line(void)
 	return line_end() != NULL;
 }
 
-/*
- * A last line without its end is not a request: it may have been cut by a broken link.
- * The line stays in place until the next call: nothing reads input while a verb runs, and an
- * answer is only written when the verb is done with its arguments.
- */
+/* Requests may come in while this one is served, and move the buffer under it. */
+static char *own_copy(const char *line, size_t bytes)
+{
+	static char *copy;
+	static size_t room;
+
+	if (bytes + 1 > room) {
+		room = 2 * (bytes + 1);
+		free(copy);
+		copy = malloc(room);
+		if (!copy) {
+			fprintf(stderr, "agent: no memory for a request of %zu bytes\n", bytes);
+			_exit(3);
+		}
+	}
+	memcpy(copy, line, bytes);
+	copy[bytes] = '\0';
+	return copy;
+}
+
+/* A last line without its end is not a request: it may have been cut by a broken link. */
 char *input_line(void)
 {
 	char *line, *stop;
+	size_t bytes;
 
 	while (!(stop = line_end())) {
 		if (ended)
@@ -90,9 +129,9 @@ char *input_line(void)
 		input_fill();
 	}
 	line = buffer + start;
-	*stop = '\0';
-	if (stop > line && stop[-1] == '\r')
-		stop[-1] = '\0';
+	bytes = stop - line;
 	start = searched = stop + 1 - buffer;
-	return line;
+	if (bytes > 0 && line[bytes - 1] == '\r')
+		bytes--;
+	return own_copy(line, bytes);
 }

@@ -235,6 +235,7 @@ static struct search arg_search(struct request *request)
 
 static bool open_core(struct search *search, const char *path)
 {
+	reply_flush();	/* a search takes its time */
 	search->core = open(path, O_RDONLY | O_CLOEXEC);
 	if (search->core < 0) {
 		reply_error("open");

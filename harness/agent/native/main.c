@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -166,6 +167,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s [kmsg]\n", argv[0]);
 		return 2;
 	}
+	/* Blocked in a driver nobody sees the end of stdin; the end of who started us is the same. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	fault_install();
 	warm_text();
 	return serve();

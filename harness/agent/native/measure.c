@@ -64,6 +64,7 @@ bool pin(void)
 	cpu_set_t one;
 	int cpu = sched_getcpu();
 
+	reply_flush();	/* a measurement takes its time */
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0 || sched_setaffinity(0, sizeof(one), &one) < 0) {

@@ -2,13 +2,11 @@
 /* Verbs on this process itself: its limits, its user, what it has used. */
 #include "agent.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 static const struct name limits[] = {
@@ -72,14 +70,12 @@ static void verb_rlimit(struct request *request)
 
 static void verb_sleep_ms(struct request *request)
 {
-	uint64_t milliseconds = arg_u64(request, 0);
-	struct timespec left = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+	int milliseconds = arg_int(request, 0);
 
-	if (request_bad(request))
-		return;
-	while (nanosleep(&left, &left) < 0)
-		if (errno != EINTR)
-			return reply_error("nanosleep");
+	if (!request_bad(request) && milliseconds < 0)
+		request_complain(request, "a negative time");
+	if (!request_bad(request))
+		wait_for(-1, 0, milliseconds);
 }
 
 /* For good: user, group and no other groups. */
