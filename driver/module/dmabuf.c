@@ -7,7 +7,9 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
+#include <linux/ioport.h>
 #include <linux/iosys-map.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/scatterlist.h>
 #include <linux/sizes.h>
@@ -207,7 +209,7 @@ static const struct dma_buf_ops contigbuf_dmabuf_ops = {
  * @mode: O_RDONLY, O_WRONLY or O_RDWR
  *
  * Returns the dma-buf with one reference for the caller, or -EOPNOTSUPP for
- * memory without struct pages, -ENOMEM.
+ * reserved memory that the kernel does not map (no-map), -ENOMEM.
  */
 struct dma_buf *contigbuf_dmabuf_create(struct contigbuf_buffer *buffer,
 					int mode)
@@ -216,7 +218,10 @@ struct dma_buf *contigbuf_dmabuf_create(struct contigbuf_buffer *buffer,
 	struct dma_buf *dmabuf;
 	struct export *export;
 
-	if (!pfn_valid(PHYS_PFN(buffer->phys)))
+	/* Cache maintenance and bouncing go by the kernel's linear mapping. */
+	if (region_intersects(buffer->phys, buffer->length,
+			      IORESOURCE_SYSTEM_RAM,
+			      IORES_DESC_NONE) != REGION_INTERSECTS)
 		return ERR_PTR(-EOPNOTSUPP);
 
 	export = kzalloc(sizeof(*export), GFP_KERNEL);
