@@ -21,6 +21,12 @@ export interface Userland {
   packages: { name: string; version: string }[];
 }
 
+/**
+ * Newer than the kernel's, for dropbear's sake: the one in Debian 12 ends the whole connection when a
+ * process ends while a channel is being opened (see harness/target/ssh/dropbear.ts).
+ */
+const SUITE = 'trixie';
+
 /** The guest's packages, unpacked. @throws LabError see {@link fetchDebian} */
 export async function guestUserland(
   cache: Cache,
@@ -29,6 +35,7 @@ export async function guestUserland(
 ): Promise<Userland> {
   const packages = await fetchDebian(cache, {
     architecture,
+    suite: SUITE,
     packages: ['busybox-static', 'dropbear-bin'],
     withDependencies: true,
     refresh,
@@ -65,7 +72,7 @@ export async function userlandMembers(
       path: 'bin/busybox',
       kind: 'file',
       mode: 0o755,
-      data: await readFile(join(userland.root, 'bin/busybox')),
+      data: await readFile(join(userland.root, 'usr/bin/busybox')),
     },
     // The other names of busybox are made by init: which there are only it knows.
     { path: 'bin/sh', kind: 'link', mode: 0o777, data: 'busybox' },
