@@ -56,11 +56,17 @@ function driverProject(targetSpec: TargetSpec | undefined, name = targetSpec?.na
   };
 }
 
+/** Everything lands in one folder. Order matters: Allure's folder is emptied before it is filled. */
 function reporters(): ReporterDescription[] {
+  const output = settings.reports;
   return [
     [process.env['CI'] === undefined ? 'list' : 'line'],
     ['html', { outputFolder: reports('html'), open: 'never' }],
     ['json', { outputFile: reports('results.json') }],
     ['junit', { outputFile: reports('junit.xml') }],
+    ['./harness/report/allure.ts', { output }],
+    ['allure-playwright', { resultsDir: reports('allure-results') }],
+    ['./harness/report/measurements.ts', { output }],
+    ['./harness/report/summary.ts', { output }],
   ];
 }

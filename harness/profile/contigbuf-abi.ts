@@ -32,6 +32,13 @@ export const backend = {
   CONTIGBUF_BACKEND_RESERVED: 4,
 } as const;
 
+export const cache = {
+  CONTIGBUF_CACHE_DEFAULT: 0,
+  CONTIGBUF_CACHE_COHERENT: 1,
+  CONTIGBUF_CACHE_CACHED: 2,
+  CONTIGBUF_CACHE_WC: 3,
+} as const;
+
 export const caps = new Layout('contigbuf_caps', [
   ['size', 'u32'],
   ['flags', 'u32'],

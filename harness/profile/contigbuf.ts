@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Agent } from '../agent/client.ts';
 import * as abi from './contigbuf-abi.ts';
 import type { Fields, Layout } from './layout.ts';
-import type { AllocatedBuffer, AllocationRequest, DriverProfile, Strategy } from './profile.ts';
+import type { AllocatedBuffer, AllocationRequest, CacheMode, DriverProfile, Strategy } from './profile.ts';
 
 const DEVICE = '/dev/contigbuf';
 const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${name}`, import.meta.url));
@@ -13,6 +13,12 @@ const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${nam
 const memories: Record<string, number> = {
   dma: abi.backend.CONTIGBUF_BACKEND_DMA,
   pages: abi.backend.CONTIGBUF_BACKEND_PAGES,
+};
+
+const cacheModes: Record<CacheMode, number> = {
+  coherent: abi.cache.CONTIGBUF_CACHE_COHERENT,
+  cached: abi.cache.CONTIGBUF_CACHE_CACHED,
+  'write-combined': abi.cache.CONTIGBUF_CACHE_WC,
 };
 
 /** Many buffers on one open file, each at an offset that the driver returns. */
@@ -58,6 +64,7 @@ export const contigbuf: DriverProfile = {
     zeroed: true,
     outOfBounds: ['EINVAL'],
     pageAllocatorMemory: 'pages',
+    cacheModes: Object.keys(cacheModes) as CacheMode[],
   },
   helpers: [
     { strategy: 'offset-cookie', source: driverFolder('helpers/mmap-by-offset.c') },
@@ -82,6 +89,7 @@ async function allocate(
     align: request.alignBytes ?? 0,
     naming,
     backend: backendNamed(request.memory),
+    cache: request.cache === undefined ? abi.cache.CONTIGBUF_CACHE_DEFAULT : cacheModes[request.cache],
   });
   const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
   const place = await call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id });

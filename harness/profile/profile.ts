@@ -55,6 +55,8 @@ export interface Properties {
   outOfBounds: string[];
   /** Memory that the page allocator serves, and that therefore ends at its largest order. */
   pageAllocatorMemory?: string;
+  /** The cache modes that can be asked for. */
+  cacheModes: CacheMode[];
 }
 
 export interface AllocationRequest {
@@ -63,7 +65,11 @@ export interface AllocationRequest {
   alignBytes?: number;
   /** Where the memory comes from, in the profile's own words; the driver chooses unless given. */
   memory?: string;
+  /** How the CPU sees the memory; the driver chooses unless given. */
+  cache?: CacheMode;
 }
+
+export type CacheMode = 'coherent' | 'cached' | 'write-combined';
 
 /** One way to get at buffers of this driver. */
 export interface Strategy {

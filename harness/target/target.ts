@@ -19,7 +19,9 @@ export interface TargetFacts {
   pageBytes: number;
   /** Random id of this boot (/proc/sys/kernel/random/boot_id); changes when the machine rebooted. */
   bootId: string;
-  /** Anything else worth a line in the report: accelerator, emulator version, model, address. */
+  /** How the machine is emulated, `none` when it is not; figures of different ones are never compared. */
+  accelerator: 'none' | 'kvm' | 'tcg';
+  /** Anything else worth a line in the report: emulator version, model, address. */
   details: Record<string, string>;
 }
 

@@ -3,9 +3,7 @@
  * BND: a mapping is wholly inside one buffer, or it is refused. Offsets count from the buffer's first
  * byte, whatever mmap offset the strategy gives that byte.
  */
-import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
-import { mapping, type Range } from '../../fixtures/calls.ts';
-import { newNonce } from '../../harness/agent/signature.ts';
+import { expect, forEachStrategy, mapping, newNonce, test, type Range } from '../../fixtures/index.ts';
 
 const PAGES = 8;
 

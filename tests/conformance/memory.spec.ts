@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** GEO-03, the other half: where the page allocator cannot give contiguous memory, it says so and no more. */
-import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
-import { allocation } from '../../fixtures/calls.ts';
+import { allocation, expect, forEachStrategy, test } from '../../fixtures/index.ts';
 
 forEachStrategy(() => {
   test('GEO-03 the page allocator refuses what is above its largest order, quietly', async ({

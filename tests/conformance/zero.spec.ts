@@ -3,8 +3,7 @@
  * ZER: a fresh buffer shows nobody else's data. The guest's kernel poisons freed pages and does not
  * zero them at allocation, or the claim would be tested on the kernel and not on the driver.
  */
-import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
-import { dirtyMemory } from '../../fixtures/memory.ts';
+import { dirtyMemory, expect, forEachStrategy, test } from '../../fixtures/index.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -107,6 +107,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
       connection,
       {
         kernelTree: kernel.tree,
+        accelerator: accelerator.name,
         details: {
           accelerator: `${accelerator.name} (${accelerator.reason})`,
           QEMU: version,

@@ -21,6 +21,8 @@ export interface OverOptions extends Abilities {
   kernelTree: KernelTreeChoice;
   /** Directory on the target in which the rig makes its own; /tmp unless given. */
   directory?: string | undefined;
+  /** How the machine is emulated; `none` unless given. */
+  accelerator?: TargetFacts['accelerator'] | undefined;
   /** Goes into the facts, before what the target says about itself. */
   details?: Record<string, string> | undefined;
 }
@@ -55,7 +57,7 @@ export async function sshTargetOver(
     const { who } = connection;
     const kernelTree = await findKernelTree(options.kernelTree, who, machine.kernelRelease, machine.native);
     const keeper = await Keeper.start(connection, prefix, options.directory ?? '/tmp', deadline);
-    const facts = describe(connection, machine, prefix, options.details);
+    const facts = describe(connection, machine, prefix, options);
     return new SshTarget(
       { connection, keeper, facts, kernelTree, prefix, path: adminPath(machine.path) },
       options,
@@ -94,7 +96,7 @@ function describe(
   connection: Connection,
   machine: MachineFacts,
   prefix: readonly string[],
-  details: Record<string, string> | undefined,
+  { details, accelerator = 'none' }: OverOptions,
 ): TargetFacts {
   return {
     name: connection.name,
@@ -102,6 +104,7 @@ function describe(
     machine: machine.machine,
     pageBytes: machine.pageBytes,
     bootId: machine.bootId,
+    accelerator,
     details: {
       ...details,
       ...(machine.model === undefined ? {} : { model: machine.model }),
