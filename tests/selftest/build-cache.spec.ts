@@ -1,33 +1,45 @@
 // SPDX-License-Identifier: MIT
 /** The cache: nothing half-made is ever seen, one builder at a time, and the dead leave nothing behind. */
-import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@playwright/test';
+import { expect, test as base } from '@playwright/test';
 import { Cache } from '../../harness/build/cache.ts';
 import { contentKey } from '../../harness/build/content-hash.ts';
-import { endOf, type Ending } from '../../harness/process.ts';
+import { endOf, startOwned, type Ending } from '../../harness/process.ts';
 
 const cacheModule = fileURLToPath(new URL('../../harness/build/cache.ts', import.meta.url));
 
-/** A process that asks `root` for an entry and takes `work` (JavaScript, given `directory`) to build it. */
-function builder(
-  root: string,
-  work: string,
-): { ended: Promise<Ending>; output: () => string; kill: () => void } {
-  const script = `
-    import { appendFileSync, writeFileSync } from 'node:fs';
-    import { Cache } from ${JSON.stringify(cacheModule)};
-    const cache = new Cache(${JSON.stringify(root)}, { onProgress: (line) => console.log(line) });
-    const path = await cache.entry('kind', 'key', async (directory) => { ${work} });
-    console.log('entry ' + path);`;
-  const argv = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  return { ended: endOf(child, 'builder'), output: () => output, kill: () => child.kill('SIGKILL') };
+interface Builder {
+  ended: Promise<Ending>;
+  output: () => string;
+  kill: () => void;
 }
+
+const test = base.extend<{
+  /** Starts a process that asks the cache in `root` for an entry and builds it by `work`: JavaScript, given `directory`. */
+  startBuilder: (root: string, work: string) => Builder;
+}>({
+  startBuilder: async ({}, use) => {
+    const children: ChildProcess[] = [];
+    await use((root, work) => {
+      const script = `
+        import { appendFileSync, writeFileSync } from 'node:fs';
+        import { Cache } from ${JSON.stringify(cacheModule)};
+        const cache = new Cache(${JSON.stringify(root)}, { onProgress: (line) => console.log(line) });
+        const path = await cache.entry('kind', 'key', async (directory) => { ${work} });
+        console.log('entry ' + path);`;
+      const argv = ['--import', 'tsx', '--input-type=module', '--eval', script];
+      const child = startOwned([process.execPath, ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
+      children.push(child);
+      let output = '';
+      child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+      return { ended: endOf(child, 'builder'), output: () => output, kill: () => child.kill('SIGKILL') };
+    });
+    for (const child of children) child.kill('SIGKILL');
+  },
+});
 
 test('an entry is built once and then found', async ({}, info) => {
   const cache = new Cache(info.outputPath());
@@ -53,7 +65,7 @@ test('a build that fails leaves no entry and no temporary', async ({}, info) => 
   expect(await readdir(info.outputPath('tmp'))).toEqual([]);
 });
 
-test('of two processes that ask at once one builds and the other waits', async ({}, info) => {
+test('of two processes that ask at once one builds and the other waits', async ({ startBuilder }, info) => {
   const log = info.outputPath('builds');
   await mkdir(info.outputPath(), { recursive: true });
   const work = `
@@ -61,16 +73,21 @@ test('of two processes that ask at once one builds and the other waits', async (
     writeFileSync(directory + '/first', '');
     await new Promise((resolve) => setTimeout(resolve, 500));
     writeFileSync(directory + '/second', '');`;
-  const builders = [builder(info.outputPath('cache'), work), builder(info.outputPath('cache'), work)];
+  const builders = [
+    startBuilder(info.outputPath('cache'), work),
+    startBuilder(info.outputPath('cache'), work),
+  ];
   for (const { ended } of builders) expect(await ended).toEqual({ code: 0, signal: null });
   expect(await readFile(log, 'utf8')).toBe('built ');
   for (const { output } of builders) expect(output()).toContain(`entry ${info.outputPath('cache/kind/key')}`);
   expect(await readdir(info.outputPath('cache/kind/key'))).toEqual(['first', 'second']);
 });
 
-test('a builder that is killed leaves nothing that counts, and the next one sweeps it up', async ({}, info) => {
+test('a builder that is killed leaves nothing that counts, and the next one sweeps it up', async ({
+  startBuilder,
+}, info) => {
   const root = info.outputPath('cache');
-  const hung = builder(
+  const hung = startBuilder(
     root,
     `writeFileSync(directory + '/half', ''); console.log('begun'); setInterval(() => {}, 1000); await new Promise(() => {});`,
   );
