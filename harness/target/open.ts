@@ -29,5 +29,7 @@ const openers: { [Kind in TargetSpec['kind']]: Opener<Kind> } = {
 
 /** @throws LabError when the machine cannot be had; what was begun is undone */
 export function openTarget(spec: TargetSpec, context: OpenContext): Promise<Target> {
-  return (openers[spec.kind] as Opener<TargetSpec['kind']>)(spec as never, context);
+  // The table's type says that each opener gets a spec of its own kind.
+  const open: (spec: never, context: OpenContext) => Promise<Target> = openers[spec.kind];
+  return open(spec as never, context);
 }
