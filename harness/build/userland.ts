@@ -25,7 +25,7 @@ export interface Userland {
  * Newer than the kernel's, for dropbear's sake: the one in Debian 12 ends the whole connection when a
  * process ends while a channel is being opened (see harness/target/ssh/dropbear.ts).
  */
-const SUITE = 'trixie';
+export const userlandSuite = 'trixie';
 
 /** The guest's packages, unpacked. @throws LabError see {@link fetchDebian} */
 export async function guestUserland(
@@ -35,7 +35,7 @@ export async function guestUserland(
 ): Promise<Userland> {
   const packages = await fetchDebian(cache, {
     architecture,
-    suite: SUITE,
+    suite: userlandSuite,
     packages: ['busybox-static', 'dropbear-bin'],
     withDependencies: true,
     refresh,

@@ -14,7 +14,7 @@ import { hostArchitecture, type Architecture } from '../../harness/build/archite
 import { Cache } from '../../harness/build/cache.ts';
 import { fetchDebian, unpackDebian } from '../../harness/build/debian.ts';
 import { newHostKey, newLoginKey } from '../../harness/build/per-run.ts';
-import { guestUserland, userlandMembers } from '../../harness/build/userland.ts';
+import { guestUserland, userlandMembers, userlandSuite } from '../../harness/build/userland.ts';
 import { contentKey } from '../../harness/build/content-hash.ts';
 import { runOk } from '../../harness/process.ts';
 import { settingsFrom } from '../../harness/settings.ts';
@@ -153,7 +153,12 @@ async function furnish(root: string, server: ServerName, sudo: boolean): Promise
 
 /** Debian packages with the libraries they need, unpacked in the cache. */
 async function unpacked(cache: Cache, architecture: Architecture, names: string[]): Promise<string> {
-  const packages = await fetchDebian(cache, { architecture, packages: names, follow: /^lib/ });
+  const packages = await fetchDebian(cache, {
+    architecture,
+    suite: userlandSuite,
+    packages: names,
+    follow: /^lib/,
+  });
   const key = contentKey(...packages.map(({ sha256 }) => sha256).toSorted());
   return cache.entry('board', key.slice(0, 12), async (directory) => {
     for (const { file } of packages) await unpackDebian(file, directory);
