@@ -93,6 +93,31 @@ test('a diff is applied to a copy, and one that does not fit is refused', async 
   await expect(stale).rejects.toMatchObject({ code: 'DIFF_REJECTED' });
 });
 
+test('a diff whose surroundings have changed is another diff, and refused', async ({ workshop }) => {
+  const tree = await workshop.tree(COPY);
+  const lines = ['int a;', 'int b;', 'int thing;', 'int c;', 'int d;'];
+  const source = await workshop.files('driver/module', { ...KBUILD, 'thing.c': `${lines.join('\n')}\n` });
+  const diff = [
+    '--- a/driver/module/thing.c',
+    '+++ b/driver/module/thing.c',
+    '@@ -1,5 +1,5 @@',
+    ' int A;',
+    ' int b;',
+    '-int thing;',
+    '+int mutant;',
+    ' int c;',
+    ' int d;',
+    '',
+  ].join('\n');
+  const uapi = await workshop.files('driver/uapi', { 'thing.h': '' });
+  const request = { architecture, tree, source, extraSources: [uapi] };
+  await expect(buildModule(workshop.cache, { ...request, diff })).rejects.toMatchObject({
+    code: 'DIFF_REJECTED',
+  });
+  const exact = await buildModule(workshop.cache, { ...request, diff: diff.replace(' int A;', ' int a;') });
+  expect(await readFile(exact.file, 'utf8')).toContain('int mutant;');
+});
+
 test('a script of the module stays executable, and a read-only checkout can be built', async ({
   workshop,
 }) => {
