@@ -244,8 +244,7 @@ return_pages:
 
 static void reserved_release(struct contigbuf_buffer *buffer)
 {
-	if (buffer->memory.region->mapped)
-		contigbuf_unmap_for_device(buffer);
+	contigbuf_unmap_for_device(buffer);
 	memunmap(buffer->vaddr);
 	return_pages(buffer);
 }

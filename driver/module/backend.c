@@ -4,6 +4,7 @@
  *
  * Copyright (C) 2026 the bufrig authors
  */
+#include <linux/cc_platform.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
@@ -121,28 +122,43 @@ gfp_t contigbuf_gfp(struct contigbuf_device *device)
  * @buffer: @phys and @length are set, the content is final
  * @page: its first page
  *
- * Sets @dma. Returns 0, or -ENOMEM when the device cannot reach the memory.
+ * Sets @dma. Returns 0, or -ENOMEM when the device cannot reach the memory
+ * itself: a bounce buffer would not be the memory that userspace maps.
  */
 int contigbuf_map_for_device(struct contigbuf_buffer *buffer, struct page *page)
 {
 	struct device *dev = &buffer->device->dev;
-	u64 last;
+	dma_addr_t direct = phys_to_dma(dev, buffer->phys);
+	bool translated = device_iommu_mapped(dev);
 
-	/* Said before mapping, because mapping would use a bounce buffer. */
-	if (!device_iommu_mapped(dev)) {
-		last = phys_to_dma(dev, buffer->phys) + buffer->length - 1;
-		if (last > buffer->device->dma_mask)
-			return -ENOMEM;
+	if (!translated &&
+	    (u64)direct + buffer->length - 1 > buffer->device->dma_mask)
+		return -ENOMEM;
+	/* Nothing to translate and no cache to clean: nothing to do. */
+	if (!translated && dev_is_dma_coherent(dev) &&
+	    !cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
+		buffer->dma = direct;
+		return 0;
 	}
-	buffer->dma = dma_map_page(dev, page, 0, buffer->length,
-				   DMA_BIDIRECTIONAL);
-	return dma_mapping_error(dev, buffer->dma) ? -ENOMEM : 0;
+
+	buffer->dma = dma_map_page_attrs(dev, page, 0, buffer->length,
+					 DMA_BIDIRECTIONAL, DMA_ATTR_NO_WARN);
+	if (dma_mapping_error(dev, buffer->dma))
+		return -ENOMEM;
+	buffer->mapped = true;
+	if (!translated && buffer->dma != direct) {
+		contigbuf_unmap_for_device(buffer);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void contigbuf_unmap_for_device(struct contigbuf_buffer *buffer)
 {
-	dma_unmap_page(&buffer->device->dev, buffer->dma, buffer->length,
-		       DMA_BIDIRECTIONAL);
+	if (buffer->mapped)
+		dma_unmap_page(&buffer->device->dev, buffer->dma,
+			       buffer->length, DMA_BIDIRECTIONAL);
+	buffer->mapped = false;
 }
 
 /* Cache modes that ordinary pages, mapped as the kernel maps them, amount to. */
@@ -184,7 +200,8 @@ void contigbuf_sync(struct contigbuf_buffer *buffer, u32 flags, u64 offset,
 {
 	struct device *dev = &buffer->device->dev;
 
-	if (buffer->cache != CONTIGBUF_CACHE_CACHED)
+	if (buffer->cache != CONTIGBUF_CACHE_CACHED ||
+	    dev_is_dma_coherent(dev))
 		return;
 	if (flags & CONTIGBUF_SYNC_END)
 		dma_sync_single_range_for_device(dev, buffer->dma, offset,

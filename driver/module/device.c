@@ -47,6 +47,18 @@ static void device_forget(struct contigbuf_device *device)
 	contigbuf_device_put(device);
 }
 
+/*
+ * The kernel refuses a mask that none of the machine's memory lies below. It is
+ * set nevertheless: then every allocation fails, which is the truth.
+ */
+static void set_dma_mask(struct contigbuf_device *device, u64 mask)
+{
+	if (!dma_set_mask_and_coherent(&device->dev, mask))
+		return;
+	device->dma_mask = mask;
+	device->dev.coherent_dma_mask = mask;
+}
+
 /* Returns an instance without a node yet; device_forget() undoes it. */
 static struct contigbuf_device *device_create_for(struct platform_device *pdev)
 {
@@ -83,11 +95,10 @@ static struct contigbuf_device *device_create_for(struct platform_device *pdev)
 		err = dev_set_name(&device->dev, "contigbuf");
 	if (!err && device->dev.of_node)
 		err = of_dma_configure(&device->dev, device->dev.of_node, true);
-	if (!err)
-		err = dma_set_mask_and_coherent(&device->dev,
-						DMA_BIT_MASK(contigbuf_dma_bits));
-	if (!err)
+	if (!err) {
+		set_dma_mask(device, DMA_BIT_MASK(contigbuf_dma_bits));
 		err = contigbuf_region_get(device);
+	}
 	if (err) {
 		device_forget(device);
 		return ERR_PTR(err);

@@ -148,6 +148,7 @@ struct contigbuf_file {
  * @vaddr: the kernel's own mapping of the first byte
  * @phys: physical address of the first byte
  * @dma: address of the first byte as the device sees it
+ * @mapped: contigbuf_map_for_device() has to be undone
  * @memory: the backend's own bookkeeping
  */
 struct contigbuf_buffer {
@@ -173,6 +174,7 @@ struct contigbuf_buffer {
 	void *vaddr;
 	phys_addr_t phys;
 	dma_addr_t dma;
+	bool mapped;
 	union {
 		struct {
 			void *vaddr;
