@@ -96,7 +96,7 @@ export class Apt {
   async show(packages: readonly string[]): Promise<PackageFacts[]> {
     const text = await this.#apt(
       ['apt-cache', 'show', '--no-all-versions', ...packages],
-      'looking up packages',
+      `looking up ${packages.join(' ')}`,
     );
     const known = new Map(
       text
