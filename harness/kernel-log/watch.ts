@@ -63,6 +63,7 @@ export class KernelLogWatch {
     const lines = (this.#partial + text).split('\n');
     this.#partial = lines.pop() ?? '';
     // The agent puts a record's dictionary behind tabs, to keep one record on one line.
-    for (const line of lines) for (const part of line.replaceAll('\t', '\n ').split('\n')) this.log.feed(part);
+    for (const line of lines)
+      for (const part of line.replaceAll('\t', '\n ').split('\n')) this.log.feed(part);
   }
 }
