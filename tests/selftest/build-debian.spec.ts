@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Where Debian comes from: read from a machine's own sources, third parties left out, errors made plain. */
 import { expect, test } from '@playwright/test';
-import { aptError } from '../../harness/build/apt.ts';
+import { aptError } from '../../harness/build/apt-errors.ts';
 import { debianRepositories, sourcesFile, withSuite } from '../../harness/build/debian-sources.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
