@@ -10,6 +10,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/error-injection.h>
 #include <linux/mm.h>
+#include <linux/vmstat.h>
 
 #include "internal.h"
 
@@ -61,6 +62,24 @@ u64 contigbuf_size_max(struct contigbuf_device *device)
 	return min_t(u64, bytes, LONG_MAX & PAGE_MASK);
 }
 
+/*
+ * Buffers cannot be reclaimed. Those that take ordinary memory leave the rest of
+ * the system a sixteenth of it, or the OOM killer would come for somebody else.
+ * CMA is there for us, but only what is free of it, and not for single pages.
+ */
+static bool would_starve(const struct contigbuf_backend_ops *ops, size_t length)
+{
+	long count = length >> PAGE_SHIFT;
+	long cma = global_zone_page_state(NR_FREE_CMA_PAGES);
+	long reserve = totalram_pages() / 16;
+
+	if (ops == &contigbuf_backend_reserved)
+		return false;
+	if (ops == &contigbuf_backend_dma && count > 1 && count <= cma)
+		return false;
+	return si_mem_available() - cma - count < reserve;
+}
+
 /**
  * contigbuf_backend_allocate - get memory for a buffer
  * @buffer: @length and @align are set
@@ -91,7 +110,8 @@ int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 					ops->preferred_cache(buffer->device);
 		if (!(ops->caches(buffer->device) & BIT(buffer->cache)))
 			continue;
-		err = ops->allocate(buffer);
+		err = would_starve(ops, buffer->length) ? -ENOMEM :
+							  ops->allocate(buffer);
 		if (err != -ENOMEM)
 			return err;
 	}
