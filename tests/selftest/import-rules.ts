@@ -13,11 +13,12 @@ export interface PartRule {
 }
 
 const basics = ['harness/errors.ts', 'harness/deadline.ts', 'harness/undo.ts'];
-const local = [...basics, 'harness/process.ts'];
+const local = [...basics, 'harness/process.ts', 'harness/process-identity.ts'];
 
 export const partRules: readonly PartRule[] = [
   { part: 'harness/errors.ts', imports: [], because: 'everything else may import it' },
   { part: 'harness/deadline.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
+  { part: 'harness/process-identity.ts', imports: [], because: 'everything local may import it' },
   { part: 'harness/undo.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
   { part: 'harness/process.ts', imports: basics, because: 'it knows local processes and nothing else' },
   {
