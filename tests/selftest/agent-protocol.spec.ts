@@ -257,6 +257,19 @@ test('a program that never greets is given up at the deadline', async () => {
   expect(await process.ended).toEqual({ code: 1, signal: null });
 });
 
+test('a greeting that came before anybody listened is heard', async ({ agentProgram }) => {
+  const process = startLocally(agentProgram);
+  // As a channel does it: what came early is handed over at the moment of listening.
+  const early = await new Promise<Buffer>((resolve) => process.onStdout(resolve));
+  const onStdout: typeof process.onStdout = (listener) => {
+    listener(early);
+    process.onStdout(listener);
+  };
+  const agent = await Agent.start({ ...process, onStdout }, 'early', Deadline.in(20_000));
+  expect((await agent.request<{ pid: number }>('pid')).pid).toBe(process.pid);
+  await agent.end();
+});
+
 test('files: positions, text, limits', async ({ agent, folder }) => {
   const path = join(folder, 'file');
   await writeFile(path, 'line one\n"two" \\ \u0001');
