@@ -52,15 +52,15 @@ export class Wire implements Requests {
   readonly hello: Promise<object>;
 
   /**
+   * @param helloAllowance milliseconds the agent may take to greet
    * @param allowance milliseconds a request may take when nothing else is said
-   * @param greeting milliseconds the agent may take to greet
    */
-  constructor(process: RemoteProcess, label: string, allowance: number, greeting: number) {
+  constructor(process: RemoteProcess, label: string, helloAllowance: number, allowance: number) {
     this.#process = process;
     this.#label = label;
     this.#allowance = allowance;
-    // Before listening: the greeting may be there already, and then the listener is called at once.
-    this.hello = this.#expect('(hello)', greeting);
+    // Expected before anybody listens: what a quick agent has said by now is delivered at once.
+    this.hello = this.#expect('(hello)', helloAllowance);
     process.onStdout((chunk) => this.#receive(chunk));
     process.onStderr((chunk) => this.#noteStderr(chunk));
     process.ended.then(

@@ -18,12 +18,36 @@ import { decodeMessage } from '../../harness/agent/message.ts';
 import { Deadline } from '../../harness/deadline.ts';
 import { LabError, TargetHang } from '../../harness/errors.ts';
 import { run } from '../../harness/process.ts';
+import type { RemoteProcess } from '../../harness/target/target.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
 test('greets with what a client must know', async ({ agent }) => {
   expect(agent.hello).toMatchObject({ name: 'bufrig-agent', protocol: 1, pointerBytes: 8 });
   expect(agent.pageBytes & (agent.pageBytes - 1)).toBe(0);
   expect(agent.hello.verbs).toContain('mmap');
+});
+
+test('may greet before anybody listens', async ({ agentProgram }) => {
+  const agent = startLocally(agentProgram);
+  const said: Buffer[] = [];
+  const greeted = new Promise<void>((resolve) =>
+    agent.onStdout((chunk) => {
+      said.push(chunk);
+      resolve();
+    }),
+  );
+  await greeted;
+  // As a link does that keeps what came early: the listener gets it at once.
+  const early: RemoteProcess = {
+    ...agent,
+    onStdout: (listener) => {
+      for (const chunk of said) listener(chunk);
+      agent.onStdout(listener);
+    },
+  };
+  const client = await Agent.start(early, 'this machine', Deadline.in(20_000));
+  expect(client.hello.name).toBe('bufrig-agent');
+  await client.end();
 });
 
 test('explains every verb it offers', async ({ agent }) => {
@@ -255,19 +279,6 @@ test('a program that never greets is given up at the deadline', async () => {
   expect(error).toBeInstanceOf(AgentSilent);
   process.end();
   expect(await process.ended).toEqual({ code: 1, signal: null });
-});
-
-test('a greeting that came before anybody listened is heard', async ({ agentProgram }) => {
-  const process = startLocally(agentProgram);
-  // As a channel does it: what came early is handed over at the moment of listening.
-  const early = await new Promise<Buffer>((resolve) => process.onStdout(resolve));
-  const onStdout: typeof process.onStdout = (listener) => {
-    listener(early);
-    process.onStdout(listener);
-  };
-  const agent = await Agent.start({ ...process, onStdout }, 'early', Deadline.in(20_000));
-  expect((await agent.request<{ pid: number }>('pid')).pid).toBe(process.pid);
-  await agent.end();
 });
 
 test('files: positions, text, limits', async ({ agent, folder }) => {
