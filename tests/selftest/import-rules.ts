@@ -88,6 +88,7 @@ export const partRules: readonly PartRule[] = [
     because: 'a claim reads like a sentence; what it needs, a fixture gives it',
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
+  { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
   { part: 'tests/mutation', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the suite itself' },
   {
     part: 'playwright.config.ts',
@@ -113,7 +114,7 @@ export interface PackageRule {
 export const packageRules: readonly PackageRule[] = [
   {
     package: '@playwright/test',
-    doors: ['fixtures', 'tests/selftest', 'tests/mutation', 'playwright.config.ts'],
+    doors: ['fixtures', 'tests/selftest', 'tests/system', 'tests/mutation', 'playwright.config.ts'],
     instead: 'tests about the driver import `test` and `expect` from fixtures/; reporters `import type` only',
   },
   {
