@@ -73,6 +73,11 @@ export type CacheMode = 'coherent' | 'cached' | 'write-combined';
 
 /** One way to get at buffers of this driver. */
 export interface Strategy {
+  /**
+   * `reachable`: offsets behind a buffer's end may lead to another buffer of the same allocator, rightly,
+   * because offsets are addresses. Unless given they never do.
+   */
+  neighbours?: 'reachable';
   /** Opens what an application that names its buffers this way keeps open throughout. */
   open(agent: Agent): Promise<Allocator>;
 }
