@@ -275,15 +275,20 @@ int contigbuf_attach(struct contigbuf_attachment *attachment,
 		     struct contigbuf_attach *attach);
 int contigbuf_detach(struct contigbuf_file *file, u32 id);
 int contigbuf_free(struct contigbuf_file *file, u32 id);
+void contigbuf_detach_all(struct contigbuf_file *file);
+void contigbuf_free_all(struct contigbuf_device *device);
+
+/* lookup.c */
+bool contigbuf_is_owner(const struct contigbuf_buffer *buffer);
+bool contigbuf_may_use(u32 naming);
+struct contigbuf_attachment *
+contigbuf_attachment_of(struct contigbuf_file *file,
+			const struct contigbuf_buffer *buffer);
+struct contigbuf_buffer *contigbuf_lookup(struct contigbuf_file *file, u32 id);
 struct contigbuf_buffer *contigbuf_find(struct contigbuf_file *file, u32 id);
 struct contigbuf_buffer *contigbuf_find_attached(struct contigbuf_file *file,
 						 u32 id, bool *read_only);
 int contigbuf_describe(struct contigbuf_file *file, struct contigbuf_info *info);
-struct contigbuf_attachment *
-contigbuf_attachment_of(struct contigbuf_file *file,
-			const struct contigbuf_buffer *buffer);
-void contigbuf_detach_all(struct contigbuf_file *file);
-void contigbuf_free_all(struct contigbuf_device *device);
 
 /* naming.c */
 u32 contigbuf_namings(void);

@@ -258,7 +258,8 @@ struct contigbuf_free {
  * @bytes: (out) size asked for
  * @allocated: (out) bytes that can be mapped
  * @align: (out) alignment asked for
- * @offset: (out) mmap() offset on this open file when @attached is 1, else 0
+ * @offset: (out) mmap() offset on this open file when @attached is 1, else 0; also
+ *	0 with CONTIGBUF_NAMING_PHYSICAL when the caller lacks CAP_SYS_RAWIO
  * @backend: (out) enum contigbuf_backend that the memory came from
  * @cache: (out) enum contigbuf_cache in force
  * @attached: (out) 1 when attached to this open file, else 0

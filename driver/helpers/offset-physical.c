@@ -5,7 +5,7 @@
  * it for the offset. Only this open file's own buffers can be reached that way.
  * Needs CAP_SYS_RAWIO, because addresses are a secret.
  *
- *   physical [-d /dev/contigbuf] [-b bytes]
+ *   offset-physical [-d /dev/contigbuf] [-b bytes]
  *
  * Copyright (C) 2026 the bufrig authors
  */

@@ -4,7 +4,7 @@
  * of its own, with holes between them, and one mmap() never reaches two of them.
  * What an allocator, a debugger or a mapping library with plain offsets wants.
  *
- *   aperture [-d /dev/contigbuf] [-n buffers] [-b bytes]
+ *   offset-aperture [-d /dev/contigbuf] [-n buffers] [-b bytes]
  *
  * Copyright (C) 2026 the bufrig authors
  */
