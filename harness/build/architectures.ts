@@ -87,6 +87,11 @@ export function architectureOfMachine(machine: string): Architecture {
   return found.debian;
 }
 
+/** The architecture that programs for a target are built for: its kernel's, unless the target says otherwise. */
+export function architectureOfPrograms(facts: { machine: string; programs?: Architecture }): Architecture {
+  return facts.programs ?? architectureOfMachine(facts.machine);
+}
+
 /** Debian's architecture of the machine the rig runs on. @throws LabError `ARCHITECTURE` */
 export function hostArchitecture(): Architecture {
   const names: Partial<Record<NodeJS.Architecture, Architecture>> = {

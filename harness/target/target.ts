@@ -5,6 +5,7 @@
  * outside harness/target asks about an ability and never about a kind of target.
  */
 import type { Deadline } from '../deadline.ts';
+import type { Architecture } from '../build/architectures.ts';
 import type { Ending, Result } from '../process.ts';
 
 /** Facts about an opened target; they go into the report as they are. */
@@ -15,6 +16,8 @@ export interface TargetFacts {
   kernelRelease: string;
   /** `uname -m` on the target. */
   machine: string;
+  /** What programs are built for, where it is not what the kernel is. */
+  programs?: Architecture;
   /** Bytes in one page of the target's kernel. */
   pageBytes: number;
   /** Random id of this boot (/proc/sys/kernel/random/boot_id); changes when the machine rebooted. */
