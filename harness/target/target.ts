@@ -75,6 +75,14 @@ export interface ExternalMemory {
   readonly regions: readonly RamRegion[];
 }
 
+/** A device that reads physical memory on command, spoken to from the target itself. */
+export interface BusMaster {
+  /** Physical address of QEMU's fw_cfg registers; /dev/mem must give them out. */
+  readonly registers: number;
+  /** The physical memory there is for it to read. */
+  readonly reaches: readonly { physicalAddress: number; bytes: number }[];
+}
+
 export interface ExecOptions {
   deadline?: Deadline;
   input?: string | Buffer;
@@ -110,6 +118,8 @@ export interface Target {
   readonly console?: Console;
   /** Ability: physical memory can be read from outside. */
   readonly externalMemory?: ExternalMemory;
+  /** Ability: a device bears witness in place of the kernel, which has no /proc/kcore. */
+  readonly busMaster?: BusMaster;
   /** Ability: the machine's own account of how it died, or undefined while it is alive. */
   whyDead?(): string | undefined;
 

@@ -17,6 +17,11 @@ export interface Machine {
   networkDevice: string;
   /** Kernel arguments for the console. */
   consoleArguments: string[];
+  /**
+   * Physical address of the fw_cfg registers, where they are the inside witness: the kernel has no
+   * /proc/kcore, and no driver that would keep the registers to itself.
+   */
+  fwCfgWitness?: number;
   /** Where the machine maps a RAM file of this many bytes. */
   ram(bytes: number): RamRegion[];
 }
@@ -66,6 +71,8 @@ export const machines = {
     architecture: 'armhf',
     board: 'virt,gic-version=2',
     cpu: { tcg: 'cortex-a15', kvm: 'host' },
+    // QEMU hw/arm/virt.c base_memmap VIRT_FW_CFG. Debian's armhf kernels lack PROC_KCORE and FW_CFG_SYSFS.
+    fwCfgWitness: 0x0902_0000,
     networkDevice: 'virtio-net-pci',
     consoleArguments: ['console=ttyAMA0'],
     ram: virtRam,

@@ -121,6 +121,10 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
         },
         console: guest.console,
         externalMemory: guest.externalMemory,
+        busMaster:
+          machine.fwCfgWitness === undefined
+            ? undefined
+            : { registers: machine.fwCfgWitness, reaches: guest.externalMemory.regions },
         whyDead: () => guest.whyDead(),
         onClose: () => undo.run(),
       },
