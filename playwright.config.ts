@@ -6,49 +6,11 @@ import type { RigOptions } from './fixtures/options.ts';
 import { profiles } from './harness/profile/profiles.ts';
 import { strategyNames } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
-import type { QemuSpec, SshSpec, TargetSpec } from './harness/target/spec.ts';
+import { guests } from './harness/target/guests.ts';
+import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 
 const settings = settingsFrom(process.env, import.meta.dirname);
 const reports = (name: string) => join(settings.reports, name);
-
-/** The guest that runs unless others are asked for. */
-const standardGuest: QemuSpec = {
-  kind: 'qemu',
-  name: 'qemu-arm64',
-  machine: 'virt-arm64',
-  kernel: { flavour: 'arm64' },
-  cpus: 2,
-  memoryMiB: 768,
-  append: ['cma=256M'],
-};
-
-/** One for each thing that differs between kernels: page size, CMA, word size, age, and 32-bit programs. */
-const furtherGuests: QemuSpec[] = [
-  {
-    ...standardGuest,
-    name: 'qemu-arm64-16k',
-    machine: 'virt-arm64-16k',
-    kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
-  },
-  { ...standardGuest, name: 'qemu-arm64-newest', kernel: { flavour: 'arm64', suite: 'trixie-backports' } },
-  // Debian's amd64 kernels before 7 have no CMA, whatever the command line says.
-  {
-    ...standardGuest,
-    name: 'qemu-amd64',
-    machine: 'q35-amd64',
-    kernel: { flavour: 'amd64' },
-    append: [],
-  },
-  {
-    ...standardGuest,
-    name: 'qemu-amd64-6.12',
-    machine: 'q35-amd64',
-    kernel: { flavour: 'amd64', suite: 'bookworm-backports' },
-    append: [],
-  },
-  { ...standardGuest, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
-  { ...standardGuest, name: 'qemu-arm64-compat', programs: 'armhf' },
-];
 
 /** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
 const boards: SshSpec[] = [
@@ -66,8 +28,7 @@ export default defineConfig<object, RigOptions>({
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
-    driverProject(standardGuest),
-    ...furtherGuests.map((guest) => ({ ...driverProject(guest), default: false })),
+    ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
   ],

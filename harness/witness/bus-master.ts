@@ -6,10 +6,10 @@
  */
 import type { Agent } from '../agent/client.ts';
 import { SyscallError } from '../agent/errors.ts';
-import { CORE_RANGES_MOST, lookByDma } from '../agent/pages.ts';
+import { lookByDma } from '../agent/pages.ts';
 import { LabError } from '../errors.ts';
 import type { BusMaster } from '../target/target.ts';
-import type { PagesSeen, PhysicalRange, Witness } from './witness.ts';
+import type { PagesSeen, Witness } from './witness.ts';
 
 export class BusMasterWitness implements Witness {
   readonly name = 'bus master';
@@ -21,24 +21,12 @@ export class BusMasterWitness implements Witness {
     this.#device = device;
   }
 
-  async find(nonce: bigint, count: number, hints: readonly PhysicalRange[]): Promise<PagesSeen> {
-    const { reaches } = this.#device;
-    if (
-      hints.length > 0 &&
-      hints.length <= CORE_RANGES_MOST &&
-      hints.every((hint) => isWithin(hint, reaches))
-    ) {
-      const seen = await this.#look(nonce, count, hints);
-      if (seen.every((addresses) => addresses.length > 0)) return seen;
-    }
-    return this.#look(nonce, count, reaches);
-  }
-
-  async #look(nonce: bigint, count: number, ranges: readonly PhysicalRange[]): Promise<PagesSeen> {
+  /** All memory, always: that takes 0.3 ms a MiB under emulation. */
+  async find(nonce: bigint, count: number): Promise<PagesSeen> {
     const seen: PagesSeen = Array.from({ length: count }, () => []);
+    const { registers, reaches } = this.#device;
     try {
-      const search = { nonce, pages: count };
-      for (const run of await lookByDma(this.#agent, this.#device.registers, search, ranges)) {
+      for (const run of await lookByDma(this.#agent, registers, { nonce, pages: count }, reaches)) {
         seen[run.firstPage]?.push(run.physicalAddress);
       }
       return seen;
@@ -47,12 +35,4 @@ export class BusMasterWitness implements Witness {
       throw new LabError('BUS_MASTER', `${this.#agent.label}: no DMA by fw_cfg: ${cause.message}`, { cause });
     }
   }
-}
-
-function isWithin(range: PhysicalRange, regions: readonly PhysicalRange[]): boolean {
-  return regions.some(
-    ({ physicalAddress, bytes }) =>
-      range.physicalAddress >= physicalAddress &&
-      range.physicalAddress + range.bytes <= physicalAddress + bytes,
-  );
 }
