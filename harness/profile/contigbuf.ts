@@ -98,8 +98,8 @@ export const contigbuf: DriverProfile = {
   },
   helpers: [
     { strategy: 'offset-cookie', source: driverFolder('helpers/mmap-by-offset.c') },
-    { strategy: 'offset-aperture', source: driverFolder('helpers/aperture.c') },
-    { strategy: 'offset-physical', source: driverFolder('helpers/physical.c') },
+    { strategy: 'offset-aperture', source: driverFolder('helpers/offset-aperture.c') },
+    { strategy: 'offset-physical', source: driverFolder('helpers/offset-physical.c') },
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
