@@ -58,6 +58,8 @@ const fdPerBuffer: Strategy = {
 
 /** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
 const dmaBuf: Strategy = {
+  // mm/mmap.c: file_mmap_ok() knows no offset above ULONG_MAX of a file that is not the driver's own.
+  properties: { outOfBounds: ['EINVAL', 'EOVERFLOW'] },
   open: (agent) =>
     Promise.resolve({
       async allocate(request) {
@@ -94,6 +96,8 @@ export const contigbuf: DriverProfile = {
     zeroed: true,
     outOfBounds: ['EINVAL'],
     pageAllocatorMemory: 'pages',
+    memories: { dma: {}, pages: {}, contig: {}, reserved: { absence: absenceOfReservedMemory } },
+    absentMemory: ['EOPNOTSUPP'],
     cacheModes: Object.keys(cacheModes) as CacheMode[],
   },
   helpers: [
@@ -103,13 +107,32 @@ export const contigbuf: DriverProfile = {
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
+  async offeredMemories(agent) {
+    const { backends } = await capabilities(agent);
+    return Object.keys(memories).filter((name) => backends & (1n << BigInt(backendNamed(name))));
+  },
   async version(agent) {
-    const fd = await agent.open(DEVICE, 'rdwr');
-    const { version } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_CAPS, abi.caps, {});
-    await agent.close(fd);
-    return `ABI ${version}`;
+    return `ABI ${(await capabilities(agent)).version}`;
   },
 };
+
+async function capabilities(agent: Agent) {
+  const fd = await agent.open(DEVICE, 'rdwr');
+  try {
+    return await call(agent, fd, abi.requests.CONTIGBUF_IOC_CAPS, abi.caps, {});
+  } finally {
+    await agent.close(fd);
+  }
+}
+
+/** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */
+async function absenceOfReservedMemory(agent: Agent): Promise<string | undefined> {
+  const node = '/proc/device-tree/reserved-memory';
+  const { ok: fd } = await agent.attempt(() => agent.open(node, 'rdonly'));
+  if (fd === undefined) return 'no device tree of this machine reserves memory';
+  await agent.close(fd);
+  return undefined;
+}
 
 async function allocate(
   agent: Agent,
@@ -132,6 +155,7 @@ async function allocate(
     requestedBytes: Number(info.bytes),
     allocatedBytes: Number(info.allocated),
     physicalAddress: Number(place.phys_addr),
+    memory: memoryOf(Number(info.backend)),
     close: () => agent.close(fd),
     async free() {
       await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id });
@@ -160,6 +184,10 @@ async function exportBuffer(agent: Agent, fd: number): Promise<number> {
 
 async function closeAll(agent: Agent, fds: readonly number[]): Promise<void> {
   for (const fd of fds) await agent.close(fd);
+}
+
+function memoryOf(backend: number): string {
+  return Object.keys(memories).find((name) => memories[name] === backend) ?? `backend ${backend}`;
 }
 
 function backendNamed(memory: string | undefined): number {
