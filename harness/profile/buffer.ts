@@ -56,7 +56,7 @@ export class DriverBuffer {
       fd: this.allocated.fd,
       // Offsets are 64 bits wide and wrap, which a bounds check may want.
       offset: BigInt.asUintN(64, this.allocated.mmapOffset + at),
-      ...(request.address === undefined ? {} : { at: request.address }),
+      ...(request.address === undefined ? {} : { at: request.address, flags: ['fixed-noreplace'] }),
     });
     return new MappedBuffer(this, mapping, Number(at));
   }
