@@ -109,5 +109,14 @@ export const resolve = new Layout('contigbuf_resolve', [
   ['length', 'u64'],
 ]);
 
+export const exportArgument = new Layout('contigbuf_export', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['fd_flags', 'u32'],
+  ['fd', 's32'],
+  ['reserved', 'u32'],
+]);
+
 /** Every structure above, for the test that compares them with the header. */
-export const layouts = [caps, alloc, attach, free, info, resolve];
+export const layouts = [caps, alloc, attach, free, info, resolve, exportArgument];

@@ -22,6 +22,8 @@ export interface DriverProfile {
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
   properties: Properties;
+  /** Names of the memory that the loaded driver says its device has. */
+  offeredMemories(agent: Agent): Promise<string[]>;
   /** The version the loaded driver reports, for the report. */
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
@@ -53,10 +55,22 @@ export interface Properties {
   zeroed: boolean;
   /** The errors with which mmap refuses a range that is not wholly inside a buffer. */
   outOfBounds: string[];
+  /** Where memory can come from, by the names that {@link AllocationRequest} takes. */
+  memories: Record<string, MemoryKind>;
+  /** The errors with which memory is refused that the device does not have. */
+  absentMemory: string[];
   /** Memory that the page allocator serves, and that therefore ends at its largest order. */
   pageAllocatorMemory?: string;
   /** The cache modes that can be asked for. */
   cacheModes: CacheMode[];
+}
+
+export interface MemoryKind {
+  /**
+   * Why there is none of it on a target, or undefined where there must be. Found out from the machine
+   * and without asking the driver, so that no driver can excuse itself.
+   */
+  absence?(agent: Agent): Promise<string | undefined>;
 }
 
 export interface AllocationRequest {
@@ -73,6 +87,13 @@ export type CacheMode = 'coherent' | 'cached' | 'write-combined';
 
 /** One way to get at buffers of this driver. */
 export interface Strategy {
+  /**
+   * `reachable`: offsets behind a buffer's end may lead to another buffer of the same allocator, rightly,
+   * because offsets are addresses. Unless given they never do.
+   */
+  neighbours?: 'reachable';
+  /** What this way of naming promises otherwise than the profile says for all. */
+  properties?: Partial<Properties>;
   /** Opens what an application that names its buffers this way keeps open throughout. */
   open(agent: Agent): Promise<Allocator>;
 }
@@ -91,6 +112,8 @@ export interface AllocatedBuffer {
   requestedBytes: number;
   /** What the driver says it allocated: the requested size rounded up to whole pages. */
   allocatedBytes: number;
+  /** Where the memory came from, if the driver says it; a name as in the request. */
+  memory?: string;
   /** What the driver says about the buffer's place, if it says anything. */
   physicalAddress?: number;
   /** Closes every descriptor through which the buffer is held, be it shared with others or not; mappings stay. */

@@ -28,15 +28,24 @@ forEachStrategy(() => {
     const { pageBytes, promises } = buffers;
     const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
     // A neighbour, so that "one past the end" might lead somewhere.
-    await buffers.allocate({ bytes: PAGES * pageBytes });
+    await buffers.allocateNeighbour({ bytes: PAGES * pageBytes });
     await expect(mapping(buffer, { at: buffer.bytes, bytes: pageBytes })).toFailWith(promises.outOfBounds);
   });
 
   test('BND-03 a mapping that begins anywhere behind the buffer is refused', async ({ buffers }) => {
     const { pageBytes, promises } = buffers;
     const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
-    const page = BigInt(pageBytes);
-    for (const at of [BigInt(buffer.bytes) + page, page << 20n, page << 32n, page << 40n, page << 51n]) {
+    for (const at of [BigInt(buffer.bytes + pageBytes), 1n << 32n, 1n << 40n, 1n << 43n]) {
+      await expect(mapping(buffer, { at, bytes: pageBytes })).toFailWith(promises.outOfBounds);
+    }
+  });
+
+  test('BND-03 a mapping that begins 2^44 bytes and more behind the buffer is refused', async ({
+    buffers,
+  }) => {
+    const { pageBytes, promises } = buffers;
+    const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
+    for (const at of [44n, 52n, 63n].map((bits) => 1n << bits)) {
       await expect(mapping(buffer, { at, bytes: pageBytes })).toFailWith(promises.outOfBounds);
     }
   });
@@ -46,7 +55,7 @@ forEachStrategy(() => {
   }) => {
     const { pageBytes, promises } = buffers;
     const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
-    await buffers.allocate({ bytes: PAGES * pageBytes });
+    await buffers.allocateNeighbour({ bytes: PAGES * pageBytes });
     const crossing: Range[] = [];
     for (let first = 1; first < PAGES; first++) {
       for (let pages = PAGES - first + 1; pages <= PAGES + 1; pages++) {

@@ -177,7 +177,7 @@ for (const { what, recipe, says } of [
   });
 }
 
-test('a build that this machine cannot finish is not the driver\'s fault', async ({ workshop }) => {
+test("a build that this machine cannot finish is not the driver's fault", async ({ workshop }) => {
   const source = await workshop.files('module', KBUILD);
   const tree = await workshop.tree('@echo "thing.o: error: No space left on device" >&2; exit 1');
   await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
