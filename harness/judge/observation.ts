@@ -79,6 +79,42 @@ export interface Call {
   outcome?: Outcome;
 }
 
+/** One of several calls, and how it has to end: with one of these errors, or well. */
+export interface Attempt extends Call {
+  accepted: readonly string[] | 'success' | 'anything';
+}
+
+/** A call with a range in a buffer, as decimal numbers of any size. */
+export interface RangeAttempt extends Call {
+  bufferBytes: number;
+  offset: string;
+  /** Missing when the call is about one byte. */
+  length?: string;
+}
+
+/** Things counted before and after something that has to leave no trace. */
+export interface Balance {
+  what: string;
+  before: Record<string, number>;
+  after: Record<string, number>;
+}
+
+/** A structure before and after a successful ioctl, field by field as hexadecimal digits. */
+export interface Answer {
+  call: string;
+  /** What results were filled with before, as digits of one byte. */
+  filler: string;
+  fields: Record<string, { role: 'out' | 'in-out' | 'in' | 'reserved'; before: string; after: string }>;
+}
+
+/** Texts that a user without rights could read, and what they must not tell. */
+export interface Disclosure {
+  /** Physical addresses of buffers. */
+  addresses: number[];
+  pageBytes: number;
+  texts: { source: string; text: string }[];
+}
+
 /** What lies directly behind the last byte of a mapping. */
 export type Beyond =
   /** Reading there raised this signal. */

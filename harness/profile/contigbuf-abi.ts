@@ -76,6 +76,13 @@ export const attach = new Layout('contigbuf_attach', [
   ['reserved', 'u64'],
 ]);
 
+export const detach = new Layout('contigbuf_detach', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['reserved', 'u32'],
+]);
+
 export const free = new Layout('contigbuf_free', [
   ['size', 'u32'],
   ['flags', 'u32'],
@@ -109,5 +116,23 @@ export const resolve = new Layout('contigbuf_resolve', [
   ['length', 'u64'],
 ]);
 
+export const sync = new Layout('contigbuf_sync', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['reserved', 'u32'],
+  ['offset', 'u64'],
+  ['length', 'u64'],
+]);
+
+export const exportArgument = new Layout('contigbuf_export', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['fd_flags', 'u32'],
+  ['fd', 's32'],
+  ['reserved', 'u32'],
+]);
+
 /** Every structure above, for the test that compares them with the header. */
-export const layouts = [caps, alloc, attach, free, info, resolve];
+export const layouts = [caps, alloc, attach, detach, free, info, resolve, sync, exportArgument];

@@ -3,10 +3,11 @@
 import { fileURLToPath } from 'node:url';
 import type { Agent } from '../agent/client.ts';
 import * as abi from './contigbuf-abi.ts';
-import type { Fields, Layout } from './layout.ts';
+import { call, DEVICE } from './contigbuf-call.ts';
+import { contigbufIoctls } from './contigbuf-ioctls.ts';
+import { contigbufSystem } from './contigbuf-system.ts';
 import type { AllocatedBuffer, AllocationRequest, CacheMode, DriverProfile, Strategy } from './profile.ts';
 
-const DEVICE = '/dev/contigbuf';
 const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${name}`, import.meta.url));
 
 /** What `AllocationRequest.memory` may be called for this driver. */
@@ -70,6 +71,8 @@ export const contigbuf: DriverProfile = {
     { strategy: 'offset-cookie', source: driverFolder('helpers/mmap-by-offset.c') },
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
   ],
+  ioctls: contigbufIoctls,
+  system: contigbufSystem,
   async version(agent) {
     const fd = await agent.open(DEVICE, 'rdwr');
     const { version } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_CAPS, abi.caps, {});
@@ -111,16 +114,4 @@ function backendNamed(memory: string | undefined): number {
   const backend = memories[memory];
   if (backend === undefined) throw new TypeError(`contigbuf has no memory called ${memory}`);
   return backend;
-}
-
-/** One ioctl; every structure of this ABI begins with its own size. */
-async function call<F extends Fields>(
-  agent: Agent,
-  fd: number,
-  request: number,
-  layout: Layout<F>,
-  values: Partial<Record<F[number][0], number | bigint>>,
-): Promise<Record<F[number][0], bigint>> {
-  const argument = layout.encode({ size: layout.bytes, ...values });
-  return layout.decode((await agent.ioctl(fd, request, argument)).data);
 }

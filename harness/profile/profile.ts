@@ -4,6 +4,8 @@
  * what it promises. A driver is one file that fills this in, and one line in profiles.ts.
  */
 import type { Agent } from '../agent/client.ts';
+import type { IoctlAbi } from './ioctls.ts';
+import type { SystemView } from './system.ts';
 
 /** The ways to get at a buffer, as DESIGN names them. */
 export const strategyNames = [
@@ -22,6 +24,10 @@ export interface DriverProfile {
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
   properties: Properties;
+  /** The driver's ioctls; without them the checks of an ABI do not apply. */
+  ioctls?: IoctlAbi;
+  /** What the system shows of the driver and lets an administrator do with it. */
+  system: SystemView;
   /** The version the loaded driver reports, for the report. */
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
