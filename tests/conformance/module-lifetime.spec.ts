@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/**
+ * LIF-08, PWR-06: the module goes when nobody uses it, and not before; and it comes back as often
+ * as one likes. kernel/module/main.c:delete_module, Documentation/driver-api/dma-buf.rst.
+ */
+import { expect, forEachStrategy, newNonce, test } from '../../fixtures/index.ts';
+import type { Balance } from '../../harness/judge/observation.ts';
+
+/** Measured: 100 cycles take 12 s in an emulated guest; a few show what does not come back at all. */
+const CYCLES = 20;
+
+forEachStrategy(() => {
+  test('LIF-08 the module stays while a file, a mapping or a dma-buf needs it', async ({
+    agent,
+    buffers,
+    lifecycle,
+  }) => {
+    const unloading = { description: 'unloading the module', run: () => lifecycle.tryToUnload(agent) };
+    const inUse = ['EAGAIN'];
+    const buffer = await buffers.allocate({ bytes: 4 * buffers.pageBytes });
+    await expect(unloading).toFailWith(inUse);
+
+    const mapping = await buffer.map();
+    const nonce = newNonce();
+    await mapping.sign(nonce, 0);
+    await buffer.close();
+    buffers.reopen();
+    await expect(unloading).toFailWith(inUse);
+    await expect(mapping).toShowItsOwnPages(nonce);
+
+    await mapping.unmap();
+    await lifecycle.tryToUnload(agent);
+    expect(await lifecycle.isLoaded(), 'the module is still there').toBe(false);
+  });
+});
+
+test('PWR-06 loading and unloading leaves nothing behind', async ({ agent, driver, lifecycle }) => {
+  const before = await traces();
+  await lifecycle.unload();
+  const without = await traces();
+  for (let cycle = 0; cycle < CYCLES; cycle++) {
+    await lifecycle.load();
+    await agent.close(await agent.open(driver.profile.device, 'rdwr'));
+    await lifecycle.unload();
+  }
+  const unloaded: Balance = { what: `${CYCLES} cycles`, before: without, after: await traces() };
+  await lifecycle.load();
+  await expect(unloaded).toBalance();
+  await expect({ what: 'the module as it was', before, after: await traces() }).toBalance();
+
+  async function traces(): Promise<Record<string, number>> {
+    const texts = await Promise.all(['/proc/devices', '/proc/modules', '/proc/iomem', '/proc/interrupts'].map(
+      async (file) => [file, await agent.readText(file)] as const,
+    ));
+    const linesOf = (text: string) => text.split('\n').filter((line) => line.includes(driver.profile.module.name));
+    return Object.fromEntries(texts.map(([file, text]) => [`lines of ${file}`, linesOf(text).length]));
+  }
+});
+
+test('PWR-06 the module refuses parameters that are out of range, and leaves nothing', async ({
+  driver,
+  lifecycle,
+}) => {
+  const { badParameters = [] } = driver.profile.system;
+  test.skip(badParameters.length === 0, 'the driver has no parameters that can be out of range');
+  await lifecycle.unload();
+  for (const parameter of badParameters) {
+    expect(await lifecycle.refusesToLoad([parameter]), `insmod with ${parameter} is refused`).toBe(true);
+  }
+  await lifecycle.load();
+});
