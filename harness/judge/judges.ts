@@ -6,6 +6,8 @@ export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeDisjointness } from './disjointness.ts';
 export { judgeContents, judgePageOrder } from './contents.ts';
 export { judgeErrno, judgeSuccess } from './errno.ts';
+export { judgeExpectations } from './expectations.ts';
+export { judgeCourse, slopeOf } from './course.ts';
 export { judgeExtent } from './extent.ts';
 export { describeClaim, describeRuns, runsOf, type Run } from './runs.ts';
 export { drawLayout } from './layout.ts';

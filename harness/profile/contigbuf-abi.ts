@@ -17,6 +17,9 @@ export const requests = {
   CONTIGBUF_IOC_EXPORT: io(0x08),
 } as const;
 
+/** CONTIGBUF_ATTACH_RDONLY. */
+export const ATTACH_RDONLY = 1;
+
 export const naming = {
   CONTIGBUF_NAMING_FD: 0,
   CONTIGBUF_NAMING_COOKIE: 1,
@@ -109,5 +112,14 @@ export const resolve = new Layout('contigbuf_resolve', [
   ['length', 'u64'],
 ]);
 
+export const exportArgument = new Layout('contigbuf_export', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['fd_flags', 'u32'],
+  ['fd', 's32'],
+  ['reserved', 'u32'],
+]);
+
 /** Every structure above, for the test that compares them with the header. */
-export const layouts = [caps, alloc, attach, free, info, resolve];
+export const layouts = [caps, alloc, attach, free, info, resolve, exportArgument];
