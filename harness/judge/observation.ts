@@ -79,9 +79,20 @@ export interface Call {
   outcome?: Outcome;
 }
 
-/** One of several calls, and how it has to end: with one of these errors, or well. */
-export interface Attempt extends Call {
-  accepted: readonly string[] | 'success' | 'anything';
+/** A call out of many that are judged together, with every way in which it may end. */
+export interface Expectation extends Call {
+  /** `success`, errno names, or signal names. */
+  accepted: readonly string[];
+}
+
+/** Something counted again and again while the same thing is done over and over. */
+export interface Course {
+  /** What was counted, for example `free memory`. */
+  label: string;
+  /** What the numbers are: `bytes`, `descriptors`. */
+  unit: string;
+  /** How often the thing had been done, and what was counted then; in order. */
+  samples: { rounds: number; value: number }[];
 }
 
 /** A call with a range in a buffer, as decimal numbers of any size. */

@@ -17,6 +17,9 @@ export const requests = {
   CONTIGBUF_IOC_EXPORT: io(0x08),
 } as const;
 
+/** CONTIGBUF_ATTACH_RDONLY. */
+export const ATTACH_RDONLY = 1;
+
 export const naming = {
   CONTIGBUF_NAMING_FD: 0,
   CONTIGBUF_NAMING_COOKIE: 1,

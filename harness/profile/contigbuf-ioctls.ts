@@ -203,6 +203,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
+    makesDmaBuf: { flags: 'fd_flags', readOnly: 0, readWrite: O_RDWR, closeOnExec: O_CLOEXEC },
     errors: ['ENOENT', 'EACCES', 'EOPNOTSUPP', 'EMFILE', 'ENFILE', 'ENOMEM'],
     prepare: (agent) => bound(agent, { fd_flags: O_RDWR | O_CLOEXEC }),
   },

@@ -6,14 +6,24 @@ import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import { contigbufIoctls } from './contigbuf-ioctls.ts';
 import { contigbufSystem } from './contigbuf-system.ts';
-import type { AllocatedBuffer, AllocationRequest, CacheMode, DriverProfile, Strategy } from './profile.ts';
+import type {
+  Access,
+  AllocatedBuffer,
+  AllocationRequest,
+  CacheMode,
+  DriverProfile,
+  Strategy,
+} from './profile.ts';
 
+const MIB = 1024 * 1024;
 const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${name}`, import.meta.url));
 
 /** What `AllocationRequest.memory` may be called for this driver. */
 const memories: Record<string, number> = {
   dma: abi.backend.CONTIGBUF_BACKEND_DMA,
   pages: abi.backend.CONTIGBUF_BACKEND_PAGES,
+  contig: abi.backend.CONTIGBUF_BACKEND_CONTIG,
+  reserved: abi.backend.CONTIGBUF_BACKEND_RESERVED,
 };
 
 const cacheModes: Record<CacheMode, number> = {
@@ -22,29 +32,68 @@ const cacheModes: Record<CacheMode, number> = {
   'write-combined': abi.cache.CONTIGBUF_CACHE_WC,
 };
 
+const FD = abi.naming.CONTIGBUF_NAMING_FD;
+
+/** Flags of asm-generic/fcntl.h, which x86 and ARM have, too. */
+const O_CLOEXEC = 0o2000000;
+const accessFlags: Record<Access, number> = { rdonly: 0, wronly: 1, rdwr: 2 };
+
 /** Many buffers on one open file, each at an offset that the driver returns. */
-const offsetCookie: Strategy = {
-  async open(agent) {
-    const fd = await agent.open(DEVICE, 'rdwr');
-    return { allocate: (request) => allocate(agent, fd, abi.naming.CONTIGBUF_NAMING_COOKIE, request) };
+function onOneFile(naming: number): Strategy {
+  return {
+    async open(agent, access = 'rdwr') {
+      const fd = await agent.open(DEVICE, access);
+      return {
+        allocate: (request) => allocate(agent, fd, naming, request),
+        attach: (name, readOnly) => attach(agent, fd, naming, name, readOnly),
+        freeNamed: (name) => freeNamed(agent, fd, name),
+      };
+    },
+  };
+}
+
+/** The offset is the address that the driver resolves, which is not what ALLOC returned. */
+const offsetPhysical: Strategy = {
+  // What lies behind a buffer in memory lies behind it in offsets, so it may be a buffer, too.
+  neighbours: 'reachable',
+  async open(agent, access) {
+    const { allocate, ...others } = await onOneFile(abi.naming.CONTIGBUF_NAMING_PHYSICAL).open(agent, access);
+    return {
+      ...others,
+      async allocate(request) {
+        const buffer = await allocate(request);
+        return { ...buffer, mmapOffset: BigInt(buffer.physicalAddress ?? Number.NaN) };
+      },
+    };
   },
 };
 
 /** An open file for each buffer, which is mapped at offset 0. */
 const fdPerBuffer: Strategy = {
-  async open(agent) {
-    return {
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({
+      allocate: (request) => onItsOwnFile(agent, access, (fd) => allocate(agent, fd, FD, request)),
+      attach: (name, readOnly) => onItsOwnFile(agent, access, (fd) => attach(agent, fd, FD, name, readOnly)),
+      freeNamed: (name) => freeThroughAnyFile(agent, name),
+    }),
+};
+
+/** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
+const dmaBuf: Strategy = {
+  // drivers/dma-buf/dma-buf.c: dma_buf_llseek() knows the two ends and nothing between.
+  properties: { file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] } },
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({
       async allocate(request) {
-        const fd = await agent.open(DEVICE, 'rdwr');
-        try {
-          return await allocate(agent, fd, abi.naming.CONTIGBUF_NAMING_FD, request);
-        } catch (error) {
-          await agent.close(fd);
-          throw error;
-        }
+        const buffer = await onItsOwnFile(agent, 'rdwr', (fd) => allocate(agent, fd, FD, request));
+        return exported(agent, buffer, access);
       },
-    };
-  },
+      async attach(name, readOnly = false) {
+        const buffer = await onItsOwnFile(agent, 'rdwr', (fd) => attach(agent, fd, FD, name, readOnly));
+        return exported(agent, buffer, readOnly ? 'rdonly' : access);
+      },
+      freeNamed: (name) => freeThroughAnyFile(agent, name),
+    }),
 };
 
 export const contigbuf: DriverProfile = {
@@ -57,8 +106,11 @@ export const contigbuf: DriverProfile = {
   },
   device: DEVICE,
   strategies: {
-    'offset-cookie': offsetCookie,
+    'offset-cookie': onOneFile(abi.naming.CONTIGBUF_NAMING_COOKIE),
+    'offset-aperture': onOneFile(abi.naming.CONTIGBUF_NAMING_APERTURE),
+    'offset-physical': offsetPhysical,
     'fd-per-buffer': fdPerBuffer,
+    'dma-buf': dmaBuf,
   },
   properties: {
     contiguous: true,
@@ -66,10 +118,24 @@ export const contigbuf: DriverProfile = {
     outOfBounds: ['EINVAL'],
     pageAllocatorMemory: 'pages',
     cacheModes: Object.keys(cacheModes) as CacheMode[],
+    mappingClass: 'pfn-io',
+    prefaulted: true,
+    subOffset: true,
+    privateMaps: ['EINVAL'],
+    readOnlyFiles: 'allowed',
+    executableMaps: ['EPERM'],
+    debuggable: true,
+    freeWhileMapped: 'orphan',
+    alignmentMost: 16 * MIB,
+    namesUnusedFor: 65_536,
+    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['ESPIPE'] },
   },
   helpers: [
     { strategy: 'offset-cookie', source: driverFolder('helpers/mmap-by-offset.c') },
+    { strategy: 'offset-aperture', source: driverFolder('helpers/offset-aperture.c') },
+    { strategy: 'offset-physical', source: driverFolder('helpers/offset-physical.c') },
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
+    { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
   ioctls: contigbufIoctls,
   system: contigbufSystem,
@@ -97,16 +163,96 @@ async function allocate(
   const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
   const place = await call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id });
   return {
+    name: Number(id),
     fd,
     mmapOffset: info.offset,
     requestedBytes: Number(info.bytes),
     allocatedBytes: Number(info.allocated),
     physicalAddress: Number(place.phys_addr),
     close: () => agent.close(fd),
-    async free() {
-      await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id });
-    },
+    free: () => freeNamed(agent, fd, Number(id)),
+    release: () => letGo(agent, fd, naming, Number(id)),
   };
+}
+
+async function attach(
+  agent: Agent,
+  fd: number,
+  naming: number,
+  name: number,
+  readOnly = false,
+): Promise<AllocatedBuffer> {
+  const { offset } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_ATTACH, abi.attach, {
+    id: name,
+    naming,
+    flags: readOnly ? abi.ATTACH_RDONLY : 0,
+  });
+  const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id: name });
+  return {
+    name,
+    fd,
+    mmapOffset: offset,
+    requestedBytes: Number(info.bytes),
+    allocatedBytes: Number(info.allocated),
+    close: () => agent.close(fd),
+    free: () => freeNamed(agent, fd, name),
+    release: () => letGo(agent, fd, naming, name),
+  };
+}
+
+async function freeNamed(agent: Agent, fd: number, name: number): Promise<void> {
+  await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id: name });
+}
+
+/** A file of its own is closed; one that other buffers share stays open. */
+async function letGo(agent: Agent, fd: number, naming: number, name: number): Promise<void> {
+  await (naming === FD ? agent.close(fd) : freeNamed(agent, fd, name));
+}
+
+async function freeThroughAnyFile(agent: Agent, name: number): Promise<void> {
+  const fd = await agent.open(DEVICE, 'rdwr');
+  try {
+    await freeNamed(agent, fd, name);
+  } finally {
+    await agent.close(fd);
+  }
+}
+
+/** Opens the device, and closes it again when what is done with the file fails. */
+async function onItsOwnFile(
+  agent: Agent,
+  access: Access,
+  work: (fd: number) => Promise<AllocatedBuffer>,
+): Promise<AllocatedBuffer> {
+  const fd = await agent.open(DEVICE, access);
+  try {
+    return await work(fd);
+  } catch (error) {
+    await agent.close(fd);
+    throw error;
+  }
+}
+
+/** The same buffer as a dma-buf. */
+async function exported(agent: Agent, buffer: AllocatedBuffer, access: Access): Promise<AllocatedBuffer> {
+  try {
+    const { CONTIGBUF_IOC_EXPORT } = abi.requests;
+    const { fd } = await call(agent, buffer.fd, CONTIGBUF_IOC_EXPORT, abi.exportArgument, {
+      fd_flags: O_CLOEXEC | accessFlags[access],
+    });
+    const closeBoth = async () => {
+      await Promise.all([buffer.fd, Number(fd)].map((each) => agent.close(each)));
+    };
+    return {
+      ...buffer,
+      fd: Number(fd),
+      close: closeBoth,
+      release: closeBoth,
+    };
+  } catch (error) {
+    await agent.close(buffer.fd);
+    throw error;
+  }
 }
 
 function backendNamed(memory: string | undefined): number {

@@ -30,6 +30,8 @@ export interface IoctlCall {
   byId?: { field: string; missing: readonly string[]; stranger: readonly string[] };
   /** Tells addresses, or gives rights over all memory: the errors for who lacks the capability. */
   privileged?: readonly string[];
+  /** Returns a dma-buf of the buffer: the field with the descriptor's flags, and the flags. */
+  makesDmaBuf?: { flags: string; readOnly: number; readWrite: number; closeOnExec: number };
   /** Hands memory over between CPU and device: the flags that say how. */
   synchronises?: { read: number; write: number; end: number };
   /** Every error that the documentation names, besides those of every ioctl. */

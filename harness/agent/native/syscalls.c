@@ -28,7 +28,7 @@ static const struct name calls[] = {
 	CALL(pidfd_getfd),	CALL(pidfd_open),	CALL(pipe2),		CALL(prctl),
 	CALL(process_madvise),	CALL(process_vm_readv),	CALL(process_vm_writev), CALL(ptrace),
 	CALL(readv),		CALL(remap_file_pages),	CALL(sched_yield),	CALL(splice),
-	CALL(unlinkat),		CALL(userfaultfd),	CALL(vmsplice),		CALL(writev),
+	CALL(unlinkat),		CALL(unshare),		CALL(userfaultfd),	CALL(vmsplice),		CALL(writev),
 #ifdef SYS_mbind
 	CALL(mbind),
 #endif
