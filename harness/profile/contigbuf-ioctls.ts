@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The ioctls of contigbuf as data for the checks of its ABI; driver/uapi/contigbuf.h is the source. */
 import type { Agent } from '../agent/client.ts';
+import { ioctlStep, type Step } from '../agent/repeat.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import * as abi from './contigbuf-abi.ts';
 import type { FieldRole, IoctlAbi, IoctlCall, Situation } from './ioctls.ts';
@@ -58,6 +59,8 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_CAPS',
     request: abi.requests.CONTIGBUF_IOC_CAPS,
     layout: abi.caps,
+    firstBytes: 56,
+    query: true,
     roles: {
       size,
       flags: noFlags,
@@ -77,6 +80,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_ALLOC',
     request: abi.requests.CONTIGBUF_IOC_ALLOC,
     layout: abi.alloc,
+    firstBytes: 64,
     roles: {
       size,
       flags: { kind: 'flags', defined: ALLOC_SHARED },
@@ -90,6 +94,7 @@ const calls: readonly IoctlCall[] = [
       allocated: out,
       reserved,
     },
+    makesBuffer: true,
     errors: ['EBUSY', 'EOPNOTSUPP', 'EPERM', 'EDQUOT', 'ENOMEM', 'EOVERFLOW', 'ENOSPC'],
     prepare: (agent) => fresh(agent, { bytes: agent.pageBytes + 1, naming: abi.naming.CONTIGBUF_NAMING_FD }),
   },
@@ -97,6 +102,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_ATTACH',
     request: abi.requests.CONTIGBUF_IOC_ATTACH,
     layout: abi.attach,
+    firstBytes: 40,
     roles: {
       size,
       flags: { kind: 'flags', defined: 1 },
@@ -114,6 +120,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_DETACH',
     request: abi.requests.CONTIGBUF_IOC_DETACH,
     layout: abi.detach,
+    firstBytes: 16,
     roles: { size, flags: noFlags, id: input, reserved },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
     errors: ['ENOENT'],
@@ -123,6 +130,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_FREE',
     request: abi.requests.CONTIGBUF_IOC_FREE,
     layout: abi.free,
+    firstBytes: 16,
     roles: { size, flags: noFlags, id: input, reserved },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
     errors: ['ENOENT', 'EACCES'],
@@ -132,6 +140,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_INFO',
     request: abi.requests.CONTIGBUF_IOC_INFO,
     layout: abi.info,
+    firstBytes: 64,
     roles: {
       size,
       flags: noFlags,
@@ -147,6 +156,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    tellsAbout: 'allocated',
     errors: ['ENOENT', 'EACCES'],
     prepare: (agent) => bound(agent, {}),
   },
@@ -154,6 +164,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_RESOLVE',
     request: abi.requests.CONTIGBUF_IOC_RESOLVE,
     layout: abi.resolve,
+    firstBytes: 48,
     roles: {
       size,
       flags: noFlags,
@@ -173,6 +184,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_SYNC',
     request: abi.requests.CONTIGBUF_IOC_SYNC,
     layout: abi.sync,
+    firstBytes: 32,
     roles: {
       size,
       flags: {
@@ -194,6 +206,7 @@ const calls: readonly IoctlCall[] = [
     name: 'CONTIGBUF_IOC_EXPORT',
     request: abi.requests.CONTIGBUF_IOC_EXPORT,
     layout: abi.exportArgument,
+    firstBytes: 24,
     roles: {
       size,
       flags: noFlags,
@@ -209,8 +222,21 @@ const calls: readonly IoctlCall[] = [
   },
 ];
 
+/** An allocation of a page, as the agent repeats it. */
+function allocation(fd: number, pageBytes: number, naming: number): Step {
+  const values = { size: abi.alloc.bytes, bytes: pageBytes, naming };
+  return ioctlStep(fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc.encode(values));
+}
+
 export const contigbufIoctls: IoctlAbi = {
   calls,
+  header: 'contigbuf.h',
+  churn: (fd, pageBytes) => [
+    allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),
+    ioctlStep(fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info.encode({ size: abi.info.bytes })),
+    ioctlStep(fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free.encode({ size: abi.free.bytes })),
+  ],
+  pile: (fd, pageBytes) => allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_COOKIE),
   unknown: ['ENOTTY'],
   malformed: ['EINVAL'],
   commandNumber: 'fixed',

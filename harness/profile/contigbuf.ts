@@ -2,6 +2,8 @@
 /** The profile of contigbuf, the reference driver. */
 import { fileURLToPath } from 'node:url';
 import type { Agent } from '../agent/client.ts';
+import { attempt } from '../agent/errors.ts';
+import { DriverError } from '../errors.ts';
 import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import { contigbufIoctls } from './contigbuf-ioctls.ts';
@@ -161,14 +163,19 @@ async function allocate(
     cache: request.cache === undefined ? abi.cache.CONTIGBUF_CACHE_DEFAULT : cacheModes[request.cache],
   });
   const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
-  const place = await call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id });
+  const place = await attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id }));
+  // Users without rights are not told where it lies.
+  if (place.errno !== undefined && place.errno !== 'EPERM') {
+    throw new DriverError('RESOLVE', `the address of buffer ${id} was refused with ${place.errno}`);
+  }
   return {
     name: Number(id),
     fd,
     mmapOffset: info.offset,
     requestedBytes: Number(info.bytes),
     allocatedBytes: Number(info.allocated),
-    physicalAddress: Number(place.phys_addr),
+    cache: cacheModeOf(info.cache),
+    ...(place.ok === undefined ? {} : { physicalAddress: Number(place.ok.phys_addr) }),
     close: () => agent.close(fd),
     free: () => freeNamed(agent, fd, Number(id)),
     release: () => letGo(agent, fd, naming, Number(id)),
@@ -253,6 +260,13 @@ async function exported(agent: Agent, buffer: AllocatedBuffer, access: Access): 
     await agent.close(buffer.fd);
     throw error;
   }
+}
+
+function cacheModeOf(value: bigint): CacheMode {
+  const found = Object.entries(cacheModes).find(([, mode]) => BigInt(mode) === value);
+  if (found === undefined)
+    throw new DriverError('INFO', `INFO tells the cache mode ${value}, which does not exist`);
+  return found[0] as CacheMode;
 }
 
 function backendNamed(memory: string | undefined): number {

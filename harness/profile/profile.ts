@@ -155,6 +155,8 @@ export interface AllocatedBuffer {
   allocatedBytes: number;
   /** What the driver says about the buffer's place, if it says anything. */
   physicalAddress?: number;
+  /** How the driver says that the CPU sees the memory, if it says. */
+  cache?: CacheMode;
   /** Closes every descriptor through which the buffer is held, be it shared with others or not; mappings stay. */
   close(): Promise<void>;
   /** Gives the buffer back to the driver. Descriptors through which it is held stay open. */

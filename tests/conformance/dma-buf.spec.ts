@@ -11,7 +11,7 @@ import {
   dmaBufSyncFlags,
 } from '../../harness/profile/dma-buf.ts';
 import { fieldsOf } from '../../harness/profile/ioctls.ts';
-import { ioctlStep, repeat } from '../../fixtures/index.ts';
+import { ioctlStep, lowestFree, repeat } from '../../fixtures/index.ts';
 
 const MIB = 1024 * 1024;
 const PAGES = 8;
@@ -234,10 +234,4 @@ function fieldsIn(fdinfo: string): Record<string, string> {
   return Object.fromEntries(
     fdinfo.split('\n').map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1).trim()]),
   );
-}
-
-function lowestFree(used: readonly number[]): number {
-  let fd = 0;
-  while (used.includes(fd)) fd += 1;
-  return fd;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** RES-03, RES-04, PRM-08: limits on bytes hold to the byte, for everybody, and are given back. */
-import { expect, observed, test } from '../../fixtures/index.ts';
+import { beginRepeating, expect, finishRepeating, observed, test } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
@@ -76,6 +76,7 @@ test('RES-03 a buffer counts until its last mapping is gone, and a killed proces
 test('RES-04 processes that race for the last bytes never get more than there is', async ({
   agent,
   driver,
+  ioctls,
   target,
   lifecycle,
 }) => {
@@ -85,19 +86,14 @@ test('RES-04 processes that race for the last bytes never get more than there is
   lifecycle.willChange();
   await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
   const children = await Promise.all(Array.from({ length: RACERS }, () => agent.fork()));
-  const allocators = await Promise.all(children.map((child) => manyOnOneFile(driver.profile, child.agent)));
   // More is asked for than there is, by all at once; nothing is given back.
-  const outcomes = await Promise.all(
-    allocators.flatMap((allocator, racer) =>
-      Array.from({ length: TRIES }, async () =>
-        (children[racer] as { agent: Agent }).agent.attempt(() =>
-          allocator.allocate({ bytes: agent.pageBytes }),
-        ),
-      ),
-    ),
-  );
-  const got = outcomes.filter(({ ok }) => ok !== undefined).length;
-  const errors = new Set(outcomes.flatMap(({ errno }) => errno ?? []));
+  for (const child of children) {
+    const fd = await child.agent.open(driver.profile.device, 'rdwr');
+    await beginRepeating(child, TRIES, [ioctls.abi.pile(fd, agent.pageBytes)]);
+  }
+  const outcomes = await Promise.all(children.map(finishRepeating));
+  const got = outcomes.reduce((sum, [step]) => sum + (step?.ok ?? Number.NaN), 0);
+  const errors = new Set(outcomes.flatMap(([step]) => Object.keys(step?.failed ?? {})));
   expect({ pages: got, errors: [...errors] }).toEqual({ pages: PAGES, errors: [...quota.exceeded] });
   expect(Number(await agent.readText(alive['bytes']))).toBe(PAGES * agent.pageBytes);
 });
