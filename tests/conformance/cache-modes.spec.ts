@@ -50,21 +50,28 @@ test('CAC-06 handing memory over takes the flags that mean something, in any ord
     const { read, write, end } = synchronises;
     const both = read | write;
     const [field] = fieldsOf(call, 'flags');
-    const with_ = (flags: number, accepted: Expectation['accepted']) => ({
+    const put = (flags: number, accepted: Expectation['accepted']) => ({
       says: `with flags ${flags}`,
       replaced: { [field?.name ?? Object.keys(roles)[0] ?? '']: flags },
       accepted,
     });
     return [
       ...[end | both, read, read, end | read, write, end | write, both, both, end | both, end | both].map(
-        (flags) => with_(flags, ['success']),
+        (flags) => put(flags, ['success']),
       ),
-      ...[0, end].map((flags) => with_(flags, ioctls.abi.malformed)),
+      ...[0, end].map((flags) => put(flags, ioctls.abi.malformed)),
     ];
   });
   test.skip(attempts.length === 0, 'no ioctl of this driver hands memory over');
   await expect(attempts).toEndAsExpected();
 });
+
+/** A range and the fields that say it; without a length it is one byte. */
+interface Tried {
+  offset: bigint;
+  bytes?: bigint;
+  replaced: Record<string, bigint>;
+}
 
 test('CAC-08 a range given to an ioctl lies inside the buffer, or is refused', async ({ agent, ioctls }) => {
   const ranged = ioctls.calls.filter((call) => fieldsOf(call, 'range').length > 0);
@@ -88,10 +95,10 @@ test('CAC-08 a range given to an ioctl lies inside the buffer, or is refused', a
       (1n << 64n) - page,
       (1n << 64n) - 1n,
     ];
-    const tried = fieldsOf(call, 'range').flatMap(({ name, role: { length } }) =>
+    const tried = fieldsOf(call, 'range').flatMap(({ name, role: { length } }): Tried[] =>
       borders.flatMap((offset) =>
         length === undefined
-          ? [{ offset, bytes: undefined, replaced: { [name]: offset } }]
+          ? [{ offset, replaced: { [name]: offset } }]
           : borders.map((bytes) => ({ offset, bytes, replaced: { [name]: offset, [length]: bytes } })),
       ),
     );

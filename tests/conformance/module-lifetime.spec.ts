@@ -3,7 +3,8 @@
  * LIF-08, PWR-06: the module goes when nobody uses it, and not before; and it comes back as often
  * as one likes. kernel/module/main.c:delete_module, Documentation/driver-api/dma-buf.rst.
  */
-import { expect, forEachStrategy, newNonce, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, newNonce, test, type Count } from '../../fixtures/index.ts';
+import type { Agent } from '../../harness/agent/client.ts';
 import type { Balance } from '../../harness/judge/observation.ts';
 
 /** Measured in an emulated guest: 10 cycles take 8 s, 100 take 75 s. */
@@ -42,29 +43,26 @@ for (const { cycles, tag } of CYCLES) {
     `PWR-06 loading and unloading ${cycles} times leaves nothing behind`,
     { tag },
     async ({ agent, driver, lifecycle }) => {
-      const before = await traces();
+      const before = await traces(agent, driver.profile.module.name);
       await lifecycle.unload();
-      const without = await traces();
+      const without = await traces(agent, driver.profile.module.name);
       for (let cycle = 0; cycle < cycles; cycle++) {
         await lifecycle.load();
         await agent.close(await agent.open(driver.profile.device, 'rdwr'));
         await lifecycle.unload();
       }
-      const unloaded: Balance = { what: `${cycles} cycles`, before: without, after: await traces() };
+      const unloaded: Balance = {
+        what: `${cycles} cycles`,
+        before: without,
+        after: await traces(agent, driver.profile.module.name),
+      };
       await lifecycle.load();
       await expect(unloaded).toBalance();
-      await expect({ what: 'the module as it was', before, after: await traces() }).toBalance();
-
-      async function traces(): Promise<Record<string, number>> {
-        const texts = await Promise.all(
-          ['/proc/devices', '/proc/modules', '/proc/iomem', '/proc/interrupts'].map(
-            async (file) => [file, await agent.readText(file)] as const,
-          ),
-        );
-        const linesOf = (text: string) =>
-          text.split('\n').filter((line) => line.includes(driver.profile.module.name));
-        return Object.fromEntries(texts.map(([file, text]) => [`lines of ${file}`, linesOf(text).length]));
-      }
+      await expect({
+        what: 'the module as it was',
+        before,
+        after: await traces(agent, driver.profile.module.name),
+      }).toBalance();
     },
   );
 }
@@ -81,3 +79,13 @@ test('PWR-06 the module refuses parameters that are out of range, and leaves not
   }
   await lifecycle.load();
 });
+
+/** Lines about the module in the kernel's own lists. */
+async function traces(agent: Agent, module: string): Promise<Count> {
+  const lines: Count = {};
+  for (const file of ['/proc/devices', '/proc/modules', '/proc/iomem', '/proc/interrupts']) {
+    const text = await agent.readText(file);
+    lines[`lines of ${file}`] = text.split('\n').filter((line) => line.includes(module)).length;
+  }
+  return lines;
+}
