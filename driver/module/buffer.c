@@ -47,7 +47,7 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 	if (err)
 		return ERR_PTR(err);
 
-	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL);
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 	if (!buffer)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&buffer->refs);

@@ -224,7 +224,7 @@ struct dma_buf *contigbuf_dmabuf_create(struct contigbuf_buffer *buffer,
 			      IORES_DESC_NONE) != REGION_INTERSECTS)
 		return ERR_PTR(-EOPNOTSUPP);
 
-	export = kzalloc(sizeof(*export), GFP_KERNEL);
+	export = kzalloc(sizeof(*export), GFP_KERNEL_ACCOUNT);
 	if (!export)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&export->lock);

@@ -27,7 +27,7 @@ static int contigbuf_open(struct inode *inode, struct file *filp)
 	if (dead)
 		return -ENODEV;
 
-	file = kzalloc(sizeof(*file), GFP_KERNEL);
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return -ENOMEM;
 	file->account = contigbuf_account_create();

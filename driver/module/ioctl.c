@@ -120,7 +120,7 @@ static struct contigbuf_attachment *attachment_create(struct contigbuf_file *fil
 {
 	struct contigbuf_attachment *attachment;
 
-	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL);
+	attachment = kzalloc(sizeof(*attachment), GFP_KERNEL_ACCOUNT);
 	if (attachment)
 		attachment->file = file;
 	return attachment;

@@ -82,7 +82,7 @@ static struct contigbuf_mapping *mapping_create(struct contigbuf_buffer *buffer,
 {
 	struct contigbuf_mapping *mapping;
 
-	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL);
+	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
 	if (!mapping)
 		return NULL;
 	refcount_set(&mapping->refs, 1);

@@ -26,7 +26,7 @@ struct contigbuf_account *contigbuf_account_create(void)
 {
 	struct contigbuf_account *account;
 
-	account = kzalloc(sizeof(*account), GFP_KERNEL);
+	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
 	if (account)
 		refcount_set(&account->refs, 1);
 	return account;

@@ -56,8 +56,8 @@ export class Agent {
     deadline: Deadline,
     patience = 1,
   ): Promise<Agent> {
-    const wire = new Wire(process, label, ALLOWANCE * patience);
-    const hello = described<Hello>(await wire.hello(deadline.remaining));
+    const wire = new Wire(process, label, deadline.remaining, ALLOWANCE * patience);
+    const hello = described<Hello>(await wire.hello);
     if (hello.name !== 'bufrig-agent' || hello.protocol !== PROTOCOL)
       throw new ProtocolError(
         `${label} runs ${hello.name} with protocol ${hello.protocol}, this client speaks ${PROTOCOL}`,

@@ -48,11 +48,19 @@ export class Wire implements Requests {
   #broken: Error | undefined;
   #closing = false;
 
-  /** @param allowance milliseconds a request may take when nothing else is said */
-  constructor(process: RemoteProcess, label: string, allowance: number) {
+  /** The first line: the agent greets without being asked. */
+  readonly hello: Promise<object>;
+
+  /**
+   * @param helloAllowance milliseconds the agent may take to greet
+   * @param allowance milliseconds a request may take when nothing else is said
+   */
+  constructor(process: RemoteProcess, label: string, helloAllowance: number, allowance: number) {
     this.#process = process;
     this.#label = label;
     this.#allowance = allowance;
+    // Expected before anybody listens: what a quick agent has said by now is delivered at once.
+    this.hello = this.#expect('(hello)', helloAllowance);
     process.onStdout((chunk) => this.#receive(chunk));
     process.onStderr((chunk) => this.#noteStderr(chunk));
     process.ended.then(
@@ -62,11 +70,6 @@ export class Wire implements Requests {
           new LinkLost(`lost the link to the agent on ${label}${this.#doing()}: ${messageOf(cause)}`, cause),
         ),
     );
-  }
-
-  /** The first line: the agent greets without being asked. */
-  hello(allowance: number): Promise<object> {
-    return this.#expect('(hello)', allowance);
   }
 
   send(line: string, allowance = this.#allowance): Promise<object> {

@@ -18,12 +18,36 @@ import { decodeMessage } from '../../harness/agent/message.ts';
 import { Deadline } from '../../harness/deadline.ts';
 import { LabError, TargetHang } from '../../harness/errors.ts';
 import { run } from '../../harness/process.ts';
+import type { RemoteProcess } from '../../harness/target/target.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
 test('greets with what a client must know', async ({ agent }) => {
   expect(agent.hello).toMatchObject({ name: 'bufrig-agent', protocol: 1, pointerBytes: 8 });
   expect(agent.pageBytes & (agent.pageBytes - 1)).toBe(0);
   expect(agent.hello.verbs).toContain('mmap');
+});
+
+test('may greet before anybody listens', async ({ agentProgram }) => {
+  const agent = startLocally(agentProgram);
+  const said: Buffer[] = [];
+  const greeted = new Promise<void>((resolve) =>
+    agent.onStdout((chunk) => {
+      said.push(chunk);
+      resolve();
+    }),
+  );
+  await greeted;
+  // As a link does that keeps what came early: the listener gets it at once.
+  const early: RemoteProcess = {
+    ...agent,
+    onStdout: (listener) => {
+      for (const chunk of said) listener(chunk);
+      agent.onStdout(listener);
+    },
+  };
+  const client = await Agent.start(early, 'this machine', Deadline.in(20_000));
+  expect(client.hello.name).toBe('bufrig-agent');
+  await client.end();
 });
 
 test('explains every verb it offers', async ({ agent }) => {
