@@ -6,22 +6,11 @@ import type { RigOptions } from './fixtures/options.ts';
 import { profiles } from './harness/profile/profiles.ts';
 import { strategyNames } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
-import type { QemuSpec, SshSpec, TargetSpec } from './harness/target/spec.ts';
+import { guests } from './harness/target/guests.ts';
+import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 
 const settings = settingsFrom(process.env, import.meta.dirname);
 const reports = (name: string) => join(settings.reports, name);
-
-const guests: QemuSpec[] = [
-  {
-    kind: 'qemu',
-    name: 'qemu-arm64',
-    machine: 'virt-arm64',
-    kernel: { flavour: 'arm64' },
-    cpus: 2,
-    memoryMiB: 768,
-    append: ['cma=256M'],
-  },
-];
 
 /** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
 const boards: SshSpec[] = [

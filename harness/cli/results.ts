@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** How many tests passed and failed, read from the report that Playwright itself wrote. */
+/** How many tests passed and failed, read from the summary that the rig's own reporter wrote. */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
@@ -9,33 +9,40 @@ export interface Tally {
   failed: number;
 }
 
-interface PlaywrightReport {
-  stats: { expected: number; unexpected: number; flaky: number };
+/** The part of reports/summary.json that is read here (harness/report/run-summary.ts writes it). */
+interface Summary {
+  claims: { pass: number };
+  rig: { pass: number };
+  red: unknown[];
   errors: unknown[];
 }
 
-/** Removes the report of an earlier run, so that it cannot be taken for this one's. */
+const FILE = 'summary.json';
+
+/** Removes the summary of an earlier run, so that it cannot be taken for this one's. */
 export async function forgetResults(reports: string): Promise<void> {
-  await rm(join(reports, 'results.json'), { force: true });
+  await rm(join(reports, FILE), { force: true });
 }
 
 /**
- * A test that passed only when tried again is a failure; so is an error outside any test.
- * @throws LabError `NO_RESULTS` when there is no report or it says nothing
+ * By verdict, not by what Playwright thought: a test that it passed may have crashed the kernel. What
+ * went wrong outside of any test counts as failed.
+ * @throws LabError `NO_RESULTS` when there is no summary or it says nothing
  */
 export async function readTally(reports: string): Promise<Tally> {
-  const file = join(reports, 'results.json');
-  const report = await readFile(file, 'utf8')
+  const file = join(reports, FILE);
+  const summary = await readFile(file, 'utf8')
     .then((text): unknown => JSON.parse(text))
     .catch((cause: unknown) => {
-      throw new LabError('NO_RESULTS', `Playwright left no results in ${file}`, { cause });
+      throw new LabError('NO_RESULTS', `the run left no results in ${file}`, { cause });
     });
-  if (!isReport(report)) throw new LabError('NO_RESULTS', `${file} is no report of Playwright's`);
-  const { expected, unexpected, flaky } = report.stats;
-  return { passed: expected, failed: unexpected + flaky + report.errors.length };
+  if (!isSummary(summary)) throw new LabError('NO_RESULTS', `${file} is no summary of a run`);
+  const { claims, rig, red, errors } = summary;
+  return { passed: claims.pass + rig.pass, failed: red.length + errors.length };
 }
 
-function isReport(value: unknown): value is PlaywrightReport {
-  const { stats, errors }: Partial<PlaywrightReport> = Object(value);
-  return [stats?.expected, stats?.unexpected, stats?.flaky].every(Number.isInteger) && Array.isArray(errors);
+function isSummary(value: unknown): value is Summary {
+  const { claims, rig, red, errors }: Partial<Summary> = Object(value);
+  const lists = [red, errors].every(Array.isArray);
+  return lists && [claims?.pass, rig?.pass].every(Number.isInteger);
 }

@@ -40,7 +40,6 @@ test('may greet before anybody listens', async ({ agentProgram }) => {
   // As a link does that keeps what came early: the listener gets it at once.
   const early: RemoteProcess = {
     ...agent,
-    write: agent.write,
     onStdout: (listener) => {
       for (const chunk of said) listener(chunk);
       agent.onStdout(listener);

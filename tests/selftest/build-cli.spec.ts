@@ -100,22 +100,26 @@ test('the help names every verb', async () => {
 });
 
 test.describe('the last line of npm test', () => {
-  test("counts Playwright's results; flaky tests and errors outside tests failed", async ({}, info) => {
-    const stats = { expected: 5, unexpected: 2, flaky: 1, skipped: 9 };
-    expect(await tallyOf(info, { stats, errors: [{ message: 'no config' }] })).toEqual({
-      passed: 5,
-      failed: 4,
-    });
+  test('counts verdicts; what went wrong outside of tests failed', async ({}, info) => {
+    const red = [{ verdict: 'crash' }, { verdict: 'infra' }];
+    const summary = { claims: { pass: 5, crash: 1 }, rig: { pass: 2 }, red, errors: [{ verdict: 'infra' }] };
+    expect(await tallyOf(info, summary)).toEqual({ passed: 7, failed: 3 });
   });
 
-  for (const report of ['', '{', '{}', '{"stats": {"expected": "5"}, "errors": []}', 'null']) {
+  for (const report of [
+    '',
+    '{',
+    '{}',
+    '{"claims": {"pass": "5"}, "rig": {"pass": 1}, "red": [], "errors": []}',
+    'null',
+  ]) {
     test(`is not made up from ${JSON.stringify(report)}`, async ({}, info) => {
       await expect(tallyOf(info, report)).rejects.toMatchObject({ code: 'NO_RESULTS' });
     });
   }
 
   test('is not that of an earlier run', async ({}, info) => {
-    await tallyOf(info, { stats: { expected: 1, unexpected: 0, flaky: 0 }, errors: [] });
+    await tallyOf(info, { claims: { pass: 1 }, rig: { pass: 0 }, red: [], errors: [] });
     await forgetResults(info.outputPath());
     await expect(readTally(info.outputPath())).rejects.toMatchObject({ code: 'NO_RESULTS' });
   });
@@ -161,11 +165,11 @@ test('a check that throws is a finding, with the way out that the error names', 
   });
 });
 
-/** The tally of a folder in which Playwright left this report. */
+/** The tally of a folder in which a run left this summary. */
 async function tallyOf(info: TestInfo, report: unknown) {
   await mkdir(info.outputPath(), { recursive: true });
   await writeFile(
-    info.outputPath('results.json'),
+    info.outputPath('summary.json'),
     typeof report === 'string' ? report : JSON.stringify(report),
   );
   return readTally(info.outputPath());

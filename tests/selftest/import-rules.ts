@@ -90,7 +90,13 @@ export const partRules: readonly PartRule[] = [
   { part: 'tests/mutation', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the suite itself' },
   {
     part: 'playwright.config.ts',
-    imports: ['fixtures', 'harness/settings.ts', 'harness/target/spec.ts', 'harness/profile'],
+    imports: [
+      'fixtures',
+      'harness/settings.ts',
+      'harness/target/spec.ts',
+      'harness/target/guests.ts',
+      'harness/profile',
+    ],
     because: 'it says where to run and what to report',
   },
 ];

@@ -272,10 +272,11 @@ test.describe('commands', () => {
 
   test('a connection that is cut in the middle of one is lost', async ({ lab }) => {
     const server = await lab.serve({
-      onExec: (_channel, _command, server) => setTimeout(() => server.cut(), 20),
+      onExec: (channel, _command, server) => channel.on('data', () => server.cut()),
     });
     const connection = await lab.open(server.options());
     const process = await connection.start(['agent']);
+    process.write('a request');
     await expect(process.ended).rejects.toMatchObject({ code: 'LINK_LOST' });
     expect(() => process.write('x')).toThrow('the SSH connection is gone');
     await expect(connection.exec(['x'])).rejects.toMatchObject({ code: 'LINK_LOST' });

@@ -114,6 +114,8 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
           machine: spec.machine,
           CPU: machine.cpu[accelerator.name],
           'kernel package': `${kernel.package.name} ${kernel.package.version}`,
+          fingerprint: hostKey.fingerprint,
+          'login key': folder.file('login-key'),
           'kernel package sha256': kernel.package.sha256,
         },
         console: guest.console,

@@ -155,6 +155,11 @@ export class SshTarget implements Target {
         .race(ended, '')
         .catch(() => {});
       await this.#machine.keeper.stop(deadline);
+      // Those it killed have ended, but the news may still be on its way.
+      await deadline
+        .atMost(LIMITS.polite * this.patience)
+        .race(ended, '')
+        .catch(() => {});
     } catch (error) {
       // Without a link there is nothing to be done from here; the keeper cleans up by itself.
       if (!(error instanceof LabError) || error.code !== 'LINK_LOST') throw error;
