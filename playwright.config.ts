@@ -28,7 +28,9 @@ export default defineConfig<object, RigOptions>({
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
-    ...guests.map((guest) => driverProject(guest)),
+    // Runs the rig itself, with guests of its own; each test takes as long as a run does.
+    { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
+    ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
   ],

@@ -32,6 +32,8 @@ export interface Settings {
   /** Absolute path. */
   reports: string;
   cacheRoot: string;
+  /** Folders in which programs are looked for. */
+  searchPath: string[];
   ssh: SshSettings;
 }
 
@@ -78,6 +80,7 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
     driverDiff: diff === undefined ? undefined : resolve(diff),
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),
     cacheRoot: resolve(get('BUFRIG_CACHE') ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'bufrig')),
+    searchPath: env['PATH']?.split(':').filter((part) => part !== '') ?? [],
     ssh: {
       agentSocket: env['SSH_AUTH_SOCK'],
       defaultIdentities: ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => join(home, '.ssh', name)),

@@ -144,6 +144,22 @@ export async function lookInCore(
   return coreRuns(await agent.request<RawSearch>('kcore-look', nonce, pages, ...where));
 }
 
+/**
+ * The same as a device reads memory by DMA: QEMU's fw_cfg. Ranges as for {@link lookInCore}.
+ * @param registers physical address of the device's registers
+ * @throws SyscallError where /dev/mem does not give them out, or the device lacks what it takes
+ */
+export async function lookByDma(
+  agent: Agent,
+  registers: number,
+  search: { nonce: bigint; pages: number },
+  ranges: readonly PhysicalRange[],
+): Promise<CoreSearch['runs']> {
+  const { nonce, pages } = search;
+  const where = ranges.flatMap(({ physicalAddress, bytes }) => [physicalAddress, bytes]);
+  return coreRuns(await agent.request<RawSearch>('device-look', registers, nonce, pages, ...where));
+}
+
 function coreRuns({ runs }: Pick<RawSearch, 'runs'>): CoreSearch['runs'] {
   return runs.map(([firstPage, physical, pages]) => ({
     firstPage,

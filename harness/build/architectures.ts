@@ -10,6 +10,8 @@ export interface ArchitectureFacts {
   debian: Architecture;
   /** The kernel's name, for `make ARCH=`. */
   kernel: string;
+  /** Width of a pointer in programs for it. */
+  bits: 32 | 64;
   /** What `uname -m` says on a 64-bit or 32-bit kernel of that architecture. */
   machine: string;
   /** GNU triplet; the prefix of the cross tools and the library directory. */
@@ -34,6 +36,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
   arm64: {
     debian: 'arm64',
     kernel: 'arm64',
+    bits: 64,
     machine: 'aarch64',
     triplet: 'aarch64-linux-gnu',
     configLine: 'CONFIG_ARM64=y',
@@ -46,6 +49,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
   amd64: {
     debian: 'amd64',
     kernel: 'x86',
+    bits: 64,
     machine: 'x86_64',
     triplet: 'x86_64-linux-gnu',
     configLine: 'CONFIG_X86_64=y',
@@ -58,6 +62,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
   armhf: {
     debian: 'armhf',
     kernel: 'arm',
+    bits: 32,
     machine: 'armv7l',
     triplet: 'arm-linux-gnueabihf',
     configLine: 'CONFIG_ARM=y',
@@ -85,6 +90,11 @@ export function architectureOfMachine(machine: string): Architecture {
     });
   }
   return found.debian;
+}
+
+/** The architecture that programs for a target are built for: its kernel's, unless the target says otherwise. */
+export function architectureOfPrograms(facts: { machine: string; programs?: Architecture }): Architecture {
+  return facts.programs ?? architectureOfMachine(facts.machine);
 }
 
 /** Debian's architecture of the machine the rig runs on. @throws LabError `ARCHITECTURE` */

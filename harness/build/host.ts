@@ -5,6 +5,7 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LabError } from '../errors.ts';
 import { architectureFacts, hostArchitecture, type Architecture } from './architectures.ts';
 
 export interface HostNeed {
@@ -40,16 +41,30 @@ const ALWAYS: readonly HostNeed[] = [
 export function hostNeeds(architectures: readonly Architecture[]): HostNeed[] {
   const needs = [...ALWAYS, ...libraryNeed(hostArchitecture(), 'libc6-dev')];
   for (const architecture of architectures) {
-    const facts = architectureFacts(architecture);
-    const { program, debianPackage } = facts.qemu;
-    needs.push({ provides: program, debianPackage, purpose: `run ${architecture} guests` });
-    if (architecture === hostArchitecture()) continue;
-    const [compiler = '', library = ''] = facts.crossPackages;
-    const purpose = `build for ${architecture}`;
-    needs.push({ provides: `${facts.triplet}-gcc`, debianPackage: compiler, purpose });
-    needs.push(...libraryNeed(architecture, library));
+    needs.push(emulatorNeed(architecture));
+    if (architecture !== hostArchitecture()) needs.push(...compilerNeeds(architecture));
   }
   return needs;
+}
+
+/**
+ * Sees that one guest can be run and built for; asked when it is used, so that nobody needs the
+ * emulators and compilers of guests that he does not use.
+ * @param programs architecture of the programs, where it is not the kernel's
+ * @throws LabError `HOST_INCOMPLETE` with the command that installs what is missing
+ */
+export async function insistOnHost(
+  kernel: Architecture,
+  programs: Architecture,
+  searchPath: readonly string[],
+): Promise<void> {
+  const needs = [emulatorNeed(kernel), ...[kernel, programs].flatMap(compilerNeeds)];
+  const missing = await unmet(needs, searchPath);
+  if (missing.length === 0) return;
+  const lacks = missing.map(({ provides, purpose }) => `${provides} to ${purpose}`);
+  throw new LabError('HOST_INCOMPLETE', `this machine lacks ${[...new Set(lacks)].join(', ')}`, {
+    hint: `sudo ${installCommand(missing).join(' ')}`,
+  });
 }
 
 /** The needs that are not met. */
@@ -57,8 +72,12 @@ export async function missingOnHost(
   architectures: readonly Architecture[],
   searchPath: readonly string[],
 ): Promise<HostNeed[]> {
+  return unmet(hostNeeds(architectures), searchPath);
+}
+
+async function unmet(needs: readonly HostNeed[], searchPath: readonly string[]): Promise<HostNeed[]> {
   const missing = [];
-  for (const need of hostNeeds(architectures)) {
+  for (const need of needs) {
     if (!(await isThere(need.provides, searchPath))) missing.push(need);
   }
   return missing;
@@ -68,6 +87,24 @@ export async function missingOnHost(
 export function installCommand(missing: readonly HostNeed[]): [string, ...string[]] {
   const packages = [...new Set(missing.map(({ debianPackage }) => debianPackage))];
   return ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
+}
+
+function emulatorNeed(architecture: Architecture): HostNeed {
+  const { program, debianPackage } = architectureFacts(architecture).qemu;
+  return { provides: program, debianPackage, purpose: `run ${architecture} guests` };
+}
+
+function compilerNeeds(architecture: Architecture): HostNeed[] {
+  const { triplet, crossPackages } = architectureFacts(architecture);
+  const purpose = `build for ${architecture}`;
+  if (architecture === hostArchitecture()) {
+    return [{ provides: 'gcc', debianPackage: 'gcc', purpose }, ...libraryNeed(architecture, 'libc6-dev')];
+  }
+  const [compiler = '', library = ''] = crossPackages;
+  return [
+    { provides: `${triplet}-gcc`, debianPackage: compiler, purpose },
+    ...libraryNeed(architecture, library),
+  ];
 }
 
 /** The static C library: where Debian's native and cross packages put it. */

@@ -18,11 +18,12 @@ export async function main(args: readonly string[]): Promise<number> {
   const project = fileURLToPath(new URL('../../', import.meta.url));
   const environment = process.env;
   try {
+    const settings = settingsFrom(environment, project);
     const context = {
       project,
-      settings: settingsFrom(environment, project),
+      settings,
       terminal: new Terminal(process.stdout),
-      searchPath: (environment['PATH'] ?? '').split(':').filter((part) => part !== ''),
+      searchPath: settings.searchPath,
       unattended: environment['CI'] !== undefined || !process.stdin.isTTY,
       environment,
     };

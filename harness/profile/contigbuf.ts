@@ -83,7 +83,11 @@ const fdPerBuffer: Strategy = {
 /** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
 const dmaBuf: Strategy = {
   // drivers/dma-buf/dma-buf.c: dma_buf_llseek() knows the two ends and nothing between.
-  properties: { file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] } },
+  // mm/mmap.c: file_mmap_ok() knows no offset above ULONG_MAX of a file that is not the driver's own.
+  properties: {
+    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
+    outOfBounds: ['EINVAL', 'EOVERFLOW'],
+  },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
       async allocate(request) {
@@ -119,6 +123,8 @@ export const contigbuf: DriverProfile = {
     zeroed: true,
     outOfBounds: ['EINVAL'],
     pageAllocatorMemory: 'pages',
+    memories: { dma: {}, pages: {}, contig: {}, reserved: { absence: absenceOfReservedMemory } },
+    absentMemory: ['EOPNOTSUPP'],
     cacheModes: Object.keys(cacheModes) as CacheMode[],
     mappingClass: 'pfn-io',
     prefaulted: true,
@@ -141,13 +147,32 @@ export const contigbuf: DriverProfile = {
   ],
   ioctls: contigbufIoctls,
   system: contigbufSystem,
+  async offeredMemories(agent) {
+    const { backends } = await capabilities(agent);
+    return Object.keys(memories).filter((name) => backends & (1n << BigInt(backendNamed(name))));
+  },
   async version(agent) {
-    const fd = await agent.open(DEVICE, 'rdwr');
-    const { version } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_CAPS, abi.caps, {});
-    await agent.close(fd);
-    return `ABI ${version}`;
+    return `ABI ${(await capabilities(agent)).version}`;
   },
 };
+
+async function capabilities(agent: Agent) {
+  const fd = await agent.open(DEVICE, 'rdwr');
+  try {
+    return await call(agent, fd, abi.requests.CONTIGBUF_IOC_CAPS, abi.caps, {});
+  } finally {
+    await agent.close(fd);
+  }
+}
+
+/** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */
+async function absenceOfReservedMemory(agent: Agent): Promise<string | undefined> {
+  const node = '/proc/device-tree/reserved-memory';
+  const { ok: fd } = await agent.attempt(() => agent.open(node, 'rdonly'));
+  if (fd === undefined) return 'no device tree of this machine reserves memory';
+  await agent.close(fd);
+  return undefined;
+}
 
 async function allocate(
   agent: Agent,
@@ -174,6 +199,7 @@ async function allocate(
     mmapOffset: info.offset,
     requestedBytes: Number(info.bytes),
     allocatedBytes: Number(info.allocated),
+    memory: memoryOf(Number(info.backend)),
     cache: cacheModeOf(info.cache),
     ...(place.ok === undefined ? {} : { physicalAddress: Number(place.ok.phys_addr) }),
     close: () => agent.close(fd),
@@ -267,6 +293,10 @@ function cacheModeOf(value: bigint): CacheMode {
   if (found === undefined)
     throw new DriverError('INFO', `INFO tells the cache mode ${value}, which does not exist`);
   return found[0] as CacheMode;
+}
+
+function memoryOf(backend: number): string {
+  return Object.keys(memories).find((name) => memories[name] === backend) ?? `backend ${backend}`;
 }
 
 function backendNamed(memory: string | undefined): number {

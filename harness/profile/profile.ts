@@ -30,6 +30,8 @@ export interface DriverProfile {
   ioctls?: IoctlAbi;
   /** What the system shows of the driver and lets an administrator do with it. */
   system: SystemView;
+  /** Names of the memory that the loaded driver says its device has. */
+  offeredMemories(agent: Agent): Promise<string[]>;
   /** The version the loaded driver reports, for the report. */
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
@@ -61,6 +63,10 @@ export interface Properties {
   zeroed: boolean;
   /** The errors with which mmap refuses a range that is not wholly inside a buffer. */
   outOfBounds: string[];
+  /** Where memory can come from, by the names that {@link AllocationRequest} takes. */
+  memories: Record<string, MemoryKind>;
+  /** The errors with which memory is refused that the device does not have. */
+  absentMemory: string[];
   /** Memory that the page allocator serves, and that therefore ends at its largest order. */
   pageAllocatorMemory?: string;
   /** The cache modes that can be asked for. */
@@ -97,6 +103,13 @@ export type Verdict = 'allowed' | string[];
  * `pfn`: VM_PFNMAP alone; `mixed`: VM_MIXEDMAP, as vm_insert_page() makes them; `file`: none of these.
  */
 export type MappingClass = 'pfn-io' | 'pfn' | 'mixed' | 'file';
+export interface MemoryKind {
+  /**
+   * Why there is none of it on a target, or undefined where there must be. Found out from the machine
+   * and without asking the driver, so that no driver can excuse itself.
+   */
+  absence?(agent: Agent): Promise<string | undefined>;
+}
 
 export interface AllocationRequest {
   bytes: number | bigint;
@@ -153,6 +166,8 @@ export interface AllocatedBuffer {
   requestedBytes: number;
   /** What the driver says it allocated: the requested size rounded up to whole pages. */
   allocatedBytes: number;
+  /** Where the memory came from, if the driver says it; a name as in the request. */
+  memory?: string;
   /** What the driver says about the buffer's place, if it says anything. */
   physicalAddress?: number;
   /** How the driver says that the CPU sees the memory, if it says. */

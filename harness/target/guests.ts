@@ -2,14 +2,41 @@
 /** The guests the rig boots, as playwright.config.ts makes projects of them; the first is the default. */
 import type { QemuSpec } from './spec.ts';
 
+const standard: QemuSpec = {
+  kind: 'qemu',
+  name: 'qemu-arm64',
+  machine: 'virt-arm64',
+  kernel: { flavour: 'arm64' },
+  cpus: 2,
+  memoryMiB: 768,
+  append: ['cma=256M'],
+};
+
+/** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
+  standard,
   {
-    kind: 'qemu',
-    name: 'qemu-arm64',
-    machine: 'virt-arm64',
-    kernel: { flavour: 'arm64' },
-    cpus: 2,
-    memoryMiB: 768,
-    append: ['cma=256M'],
+    ...standard,
+    name: 'qemu-arm64-16k',
+    machine: 'virt-arm64-16k',
+    kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
   },
+  { ...standard, name: 'qemu-arm64-newest', kernel: { flavour: 'arm64', suite: 'trixie-backports' } },
+  // Debian's amd64 kernels before 7 have no CMA, whatever their command line says.
+  {
+    ...standard,
+    name: 'qemu-amd64',
+    machine: 'q35-amd64',
+    kernel: { flavour: 'amd64' },
+    append: [],
+  },
+  {
+    ...standard,
+    name: 'qemu-amd64-6.12',
+    machine: 'q35-amd64',
+    kernel: { flavour: 'amd64', suite: 'bookworm-backports' },
+    append: [],
+  },
+  { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
+  { ...standard, name: 'qemu-arm64-compat', programs: 'armhf' },
 ];

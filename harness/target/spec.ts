@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** Targets as plain data: what playwright.config.ts declares and the kinds of target open. */
+import type { Architecture } from '../build/architectures.ts';
 import type { MachineName } from './qemu/machines.ts';
 
 /** A guest that the rig boots. */
@@ -10,6 +11,8 @@ export interface QemuSpec {
   machine: MachineName;
   /** Debian's kernel: flavour as in `linux-image-FLAVOUR`, and the suite it is taken from. */
   kernel: { flavour: string; suite?: string };
+  /** What the agent and the driver's programs are built for; what the kernel is, unless given. */
+  programs?: Architecture;
   cpus: number;
   memoryMiB: number;
   /** Further kernel arguments, for example `['cma=128M']`. */
@@ -28,6 +31,8 @@ export interface SshSpec {
   hostKey?: string | undefined;
   /** Directory on the host with the kernel's build tree; otherwise the target's own is used. */
   kernelTree?: string | undefined;
+  /** What the agent and the driver's programs are built for; what the kernel is, unless given. */
+  programs?: Architecture;
   /** Where on the target the rig makes its own directory; `/tmp` unless given. */
   directory?: string | undefined;
 }

@@ -5,6 +5,7 @@
  * outside harness/target asks about an ability and never about a kind of target.
  */
 import type { Deadline } from '../deadline.ts';
+import type { Architecture } from '../build/architectures.ts';
 import type { Ending, Result } from '../process.ts';
 
 /** Facts about an opened target; they go into the report as they are. */
@@ -15,6 +16,8 @@ export interface TargetFacts {
   kernelRelease: string;
   /** `uname -m` on the target. */
   machine: string;
+  /** What programs are built for, where it is not what the kernel is. */
+  programs?: Architecture;
   /** Bytes in one page of the target's kernel. */
   pageBytes: number;
   /** Random id of this boot (/proc/sys/kernel/random/boot_id); changes when the machine rebooted. */
@@ -72,6 +75,14 @@ export interface ExternalMemory {
   readonly regions: readonly RamRegion[];
 }
 
+/** A device that reads physical memory on command, spoken to from the target itself. */
+export interface BusMaster {
+  /** Physical address of QEMU's fw_cfg registers; /dev/mem must give them out. */
+  readonly registers: number;
+  /** The physical memory there is for it to read. */
+  readonly reaches: readonly { physicalAddress: number; bytes: number }[];
+}
+
 export interface ExecOptions {
   deadline?: Deadline;
   input?: string | Buffer;
@@ -107,6 +118,8 @@ export interface Target {
   readonly console?: Console;
   /** Ability: physical memory can be read from outside. */
   readonly externalMemory?: ExternalMemory;
+  /** Ability: a device bears witness in place of the kernel, which has no /proc/kcore. */
+  readonly busMaster?: BusMaster;
   /** Ability: the machine's own account of how it died, or undefined while it is alive. */
   whyDead?(): string | undefined;
 

@@ -2,6 +2,7 @@
 /** The table of witnesses: each says on which target it can speak. A further witness is one more row. */
 import type { Agent } from '../agent/client.ts';
 import type { Target } from '../target/target.ts';
+import { BusMasterWitness } from './bus-master.ts';
 import { HypervisorWitness } from './hypervisor.ts';
 import { KcoreWitness } from './kcore.ts';
 import type { Witness } from './witness.ts';
@@ -11,8 +12,9 @@ type Summons = (target: Target, agent: Agent) => Witness | undefined;
 // The ones that search cheaply come first: what they saw is a hint to the others.
 const summons: readonly Summons[] = [
   ({ externalMemory, facts }) => externalMemory && new HypervisorWitness(externalMemory, facts.pageBytes),
-  // Every kernel that the rig supports has kcore; one that does not is the lab's trouble, not a reason to skip.
-  (_, agent) => new KcoreWitness(agent),
+  ({ busMaster }, agent) => busMaster && new BusMasterWitness(agent, busMaster),
+  // Where no bus master stands in for it, a kernel without kcore is the lab's trouble, not a reason to skip.
+  ({ busMaster }, agent) => (busMaster === undefined ? new KcoreWitness(agent) : undefined),
 ];
 
 /** Everybody who can say where memory lies on this target; two wherever it can be read from outside. */

@@ -4,7 +4,14 @@
  * same size in the same process. What is claimed is that the figures are good: no page fault inside a
  * timed region, and the memory held what was written. How fast it was is reported, not judged.
  */
-import { expect, forEachStrategy, measureThroughput, test, type Kernel } from '../../fixtures/index.ts';
+import {
+  expect,
+  forEachStrategy,
+  mapSideBySide,
+  measureThroughput,
+  test,
+  type Kernel,
+} from '../../fixtures/index.ts';
 import { size } from '../../harness/judge/judges.ts';
 
 const MIB = 1024 * 1024;
@@ -23,8 +30,8 @@ forEachStrategy(() => {
       const title = `${id} ${what} a mapping of ${size(bytes)}, against anonymous memory`;
       test(title, { tag: '@bench', lock: '-exclusive-' }, async ({ agent, buffers, report }) => {
         const cached = buffers.promises.cacheModes.includes('cached') ? { cache: 'cached' as const } : {};
-        const mapped = (await (await buffers.allocate({ bytes, ...cached })).map()).mapping;
-        const anonymous = await agent.anonymous(bytes);
+        const buffer = await buffers.allocate({ bytes, ...cached });
+        const { mapped, anonymous } = await mapSideBySide(agent, buffer);
         const { a, b, passes } = await measureThroughput(agent, kernel, mapped, anonymous, {
           samples: SAMPLES,
           seed: 1n,

@@ -90,7 +90,7 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
         at,
         bytes: pageBytes,
       })),
-    ].filter(({ at }) => buffer.hasOffset(BigInt(at)));
+    ].filter(({ at }) => agent.hello.pointerBytes > 4 || BigInt(at) < 1n << 44n);
     const calls = outside.map((range) => {
       const { description, run } = mapping(buffer, range);
       return observed(description, ['EINVAL', 'EOVERFLOW'], run);

@@ -28,7 +28,7 @@ forEachStrategy(() => {
     await expect(mappings).toLieWhereTheDriverSays();
   });
 
-  for (const bytes of [64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB]) {
+  for (const bytes of [64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 128 * MIB]) {
     test(`GEO-03 a buffer of ${size(bytes)} is physically contiguous`, async ({ buffers }) => {
       const mapping = await (await buffers.allocate({ bytes })).map();
       await expect(mapping).toBePhysicallyContiguous();

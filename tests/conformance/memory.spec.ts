@@ -1,8 +1,33 @@
 // SPDX-License-Identifier: MIT
-/** GEO-03, the other half: where the page allocator cannot give contiguous memory, it says so and no more. */
-import { allocation, expect, forEachStrategy, test } from '../../fixtures/index.ts';
+/**
+ * GEO-03 for each place that memory can come from; and where a place cannot give contiguous memory,
+ * it says so and no more.
+ */
+import { allocation, dirtyMemory, expect, forEachStrategy, test } from '../../fixtures/index.ts';
+import { profiles } from '../../harness/profile/profiles.ts';
+
+const MIB = 1024 * 1024;
+const { memories } = profiles.contigbuf.properties;
 
 forEachStrategy(() => {
+  for (const [memory, kind] of Object.entries(memories)) {
+    test(`GEO-03 ${memory} memory is contiguous, zeroed, and where the driver says`, async ({
+      agent,
+      buffers,
+      startAgent,
+    }) => {
+      const reason = await kind.absence?.(agent);
+      test.skip(reason !== undefined, reason);
+      await dirtyMemory(startAgent);
+      const buffer = await buffers.allocate({ bytes: MIB + buffers.pageBytes, memory });
+      expect(buffer.allocated.memory, 'where the driver says the memory is from').toBe(memory);
+      const mapping = await buffer.map();
+      await expect(mapping).toHoldOnly(0);
+      await expect(mapping).toBePhysicallyContiguous();
+      await expect(mapping).toLieWhereTheDriverSays();
+    });
+  }
+
   test('GEO-03 the page allocator refuses what is above its largest order, quietly', async ({
     buffers,
     kernelSays,
@@ -10,7 +35,7 @@ forEachStrategy(() => {
     const { pageBytes } = buffers;
     const memory = buffers.promises.pageAllocatorMemory;
     test.skip(memory === undefined, 'the driver takes no memory from the page allocator by name');
-    // Orders end at 10 with 4 KiB pages and 11 with 16 KiB: 16 MiB and 64 MiB are out of reach.
+    // Orders end at 10 with 4 KiB pages (11 on 32-bit ARM) and 11 with 16 KiB: 2^12 pages are out of reach.
     const tooLarge = pageBytes * 4096;
     await expect(allocation(buffers, { bytes: tooLarge, memory })).toFailWith(['ENOMEM']);
     expect(await kernelSays(), 'what the kernel logged').toEqual([]);
@@ -19,4 +44,25 @@ forEachStrategy(() => {
     const mapping = await (await buffers.allocate({ bytes: 64 * pageBytes, memory })).map();
     await expect(mapping).toBePhysicallyContiguous();
   });
+
+  test('GEO-03 memory that the device does not have is refused', async ({ agent, buffers }) => {
+    const reasons = await Promise.all(
+      Object.entries(memories).map(async ([name, kind]) => ({ name, reason: await kind.absence?.(agent) })),
+    );
+    const absent = reasons.filter(({ reason }) => reason !== undefined);
+    test.skip(absent.length === 0, 'this device has every kind of memory');
+    for (const { name } of absent) {
+      const call = allocation(buffers, { bytes: buffers.pageBytes, memory: name });
+      await expect(call).toFailWith(buffers.promises.absentMemory);
+    }
+  });
+});
+
+test('GEO-03 the driver offers the memory that the device has, and no other', async ({ agent, driver }) => {
+  const there = await Promise.all(
+    Object.entries(memories).map(async ([name, kind]) =>
+      (await kind.absence?.(agent)) === undefined ? [name] : [],
+    ),
+  );
+  expect(await driver.profile.offeredMemories(agent)).toEqual(there.flat());
 });

@@ -150,6 +150,8 @@ function commandLine(folder: RunFolder, options: GuestOptions): string[] {
     // No boot from the network, hence no need for its ROM file.
     ...['-device', `${machine.networkDevice},netdev=net,romfile=`],
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
+    // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
+    ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
   ];

@@ -17,21 +17,65 @@ export interface Machine {
   networkDevice: string;
   /** Kernel arguments for the console. */
   consoleArguments: string[];
+  /**
+   * Physical address of the fw_cfg registers, where they are the inside witness: the kernel has no
+   * /proc/kcore, and no driver that would keep the registers to itself.
+   */
+  fwCfgWitness?: number;
   /** Where the machine maps a RAM file of this many bytes. */
   ram(bytes: number): RamRegion[];
 }
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
+/** QEMU hw/arm/virt.c base_memmap: RAM begins at 1 GiB and is one piece. */
+function virtRam(bytes: number): RamRegion[] {
+  return [{ fileOffset: 0, physicalAddress: GIB, bytes }];
+}
+
+/**
+ * QEMU hw/i386/pc_q35.c pc_q35_init: below 4 GiB there is room for 2816 MiB; a machine with as much
+ * RAM or more has 2 GiB there. The rest begins at 4 GiB. The range from 640 KiB to 1 MiB is not
+ * RAM to the guest's kernel.
+ */
+function q35Ram(bytes: number): RamRegion[] {
+  const low = bytes < 2816 * MIB ? bytes : 2 * GIB;
+  const below = { fileOffset: 0, physicalAddress: 0, bytes: low };
+  if (low === bytes) return [below];
+  return [below, { fileOffset: low, physicalAddress: 4 * GIB, bytes: bytes - low }];
+}
+
+const virtArm64 = {
+  architecture: 'arm64' as const,
+  board: 'virt,gic-version=max',
+  networkDevice: 'virtio-net-pci',
+  consoleArguments: ['console=ttyAMA0'],
+  ram: virtRam,
+} satisfies Omit<Machine, 'cpu'>;
+
 export const machines = {
-  // QEMU hw/arm/virt.c base_memmap: RAM begins at 1 GiB and is one piece.
-  'virt-arm64': {
-    architecture: 'arm64',
-    board: 'virt,gic-version=max',
-    cpu: { tcg: 'cortex-a57', kvm: 'host' },
+  // The cortex-a57 also runs 32-bit programs.
+  'virt-arm64': { ...virtArm64, cpu: { tcg: 'cortex-a57', kvm: 'host' } },
+  // The cortex-a76 has 16 KiB pages; on a57 a kernel with such pages ends without a word.
+  'virt-arm64-16k': { ...virtArm64, cpu: { tcg: 'cortex-a76', kvm: 'host' } },
+  'q35-amd64': {
+    architecture: 'amd64',
+    board: 'q35',
+    cpu: { tcg: 'Nehalem', kvm: 'host' },
+    networkDevice: 'virtio-net-pci',
+    consoleArguments: ['console=ttyS0'],
+    ram: q35Ram,
+  },
+  'virt-armhf': {
+    architecture: 'armhf',
+    board: 'virt,gic-version=2',
+    cpu: { tcg: 'cortex-a15', kvm: 'host' },
+    // QEMU hw/arm/virt.c base_memmap VIRT_FW_CFG. Debian's armhf kernels lack PROC_KCORE and FW_CFG_SYSFS.
+    fwCfgWitness: 0x0902_0000,
     networkDevice: 'virtio-net-pci',
     consoleArguments: ['console=ttyAMA0'],
-    ram: (bytes) => [{ fileOffset: 0, physicalAddress: GIB, bytes }],
+    ram: virtRam,
   },
 } satisfies Record<string, Machine>;
 

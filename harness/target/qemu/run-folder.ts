@@ -10,6 +10,7 @@ import { mkdtemp, readFile, readdir, rm, statfs, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LabError } from '../../errors.ts';
+import { isAlive, ownIdentity } from '../../process-identity.ts';
 
 const PREFIX = 'bufrig-guest-';
 const OWNER_FILE = 'owner';
@@ -51,7 +52,7 @@ export class RunFolder {
     // A guardian that was killed is no reason for the run to fail: dispose() and sweep() remain.
     guardian.on('error', () => {});
     guardian.stdin?.on('error', () => {});
-    await writeFile(join(path, OWNER_FILE), await identityOf(process.pid));
+    await writeFile(join(path, OWNER_FILE), ownIdentity());
     return new RunFolder(path, guardian);
   }
 
@@ -88,18 +89,10 @@ async function sweep(parent: string): Promise<void> {
     const path = join(parent, name);
     const owner = await readFile(join(path, OWNER_FILE), 'utf8').catch(() => undefined);
     // A folder without owner is one that is being made right now.
-    if (owner === undefined || owner === '') continue;
-    if ((await identityOf(Number.parseInt(owner, 10))) !== owner) {
+    if (owner !== undefined && owner !== '' && isAlive(owner) === false) {
       await rm(path, { recursive: true, force: true });
     }
   }
-}
-
-/** A process id with its start time, since ids are used again (proc(5): /proc/PID/stat field 22). */
-async function identityOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${pid} ${afterName[19] ?? 'gone'}`;
 }
 
 function mebibytes(bytes: number): string {

@@ -3,6 +3,7 @@
 import { copyFile, appendFile, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { architectureFacts } from '../../build/architectures.ts';
+import { insistOnHost } from '../../build/host.ts';
 import { baseInitramfs } from '../../build/initramfs.ts';
 import { debianKernel } from '../../build/kernel.ts';
 import { newHostKey, newLoginKey, perRunArchive } from '../../build/per-run.ts';
@@ -29,12 +30,13 @@ const READY = 'bufrig: ready';
 
 /**
  * Boots a guest and logs in.
- * @throws LabError `GUEST_DIED`, `GUEST_NOT_READY` with the console's last lines; those of fetching and of SSH
+ * @throws LabError `HOST_INCOMPLETE`, `GUEST_DIED`, `GUEST_NOT_READY` with the console's last lines; those of fetching and of SSH
  */
 export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Promise<Target> {
   const { cache } = context;
   const machine = machineNamed(spec.machine);
   const { architecture } = machine;
+  await insistOnHost(architecture, spec.programs ?? architecture, context.settings.searchPath);
   const kernel = await debianKernel(cache, { architecture, ...spec.kernel });
   const initramfs = await baseInitramfs(cache, { kernel });
   const login = newLoginKey();
@@ -108,6 +110,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
       {
         kernelTree: kernel.tree,
         accelerator: accelerator.name,
+        programs: spec.programs,
         details: {
           accelerator: `${accelerator.name} (${accelerator.reason})`,
           QEMU: version,
@@ -120,6 +123,10 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
         },
         console: guest.console,
         externalMemory: guest.externalMemory,
+        busMaster:
+          machine.fwCfgWitness === undefined
+            ? undefined
+            : { registers: machine.fwCfgWitness, reaches: guest.externalMemory.regions },
         whyDead: () => guest.whyDead(),
         onClose: () => undo.run(),
       },

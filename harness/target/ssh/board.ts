@@ -36,6 +36,7 @@ export async function openBoard(spec: SshSpec, { settings, deadline }: OpenConte
       {
         kernelTree: spec.kernelTree === undefined ? undefined : { where: 'host', directory: spec.kernelTree },
         directory: spec.directory,
+        programs: spec.programs,
         onClose: () => undo.run(),
       },
       deadline,

@@ -5,6 +5,7 @@ import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { CommandFailed, type Result } from '../../process.ts';
 import type {
+  BusMaster,
   Console,
   ExecOptions,
   ExternalMemory,
@@ -34,6 +35,7 @@ export interface ReadyMachine {
 export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
+  busMaster?: BusMaster | undefined;
   whyDead?: WhyDead | undefined;
   /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
   onClose?: (() => Promise<void>) | undefined;
@@ -48,6 +50,7 @@ export class SshTarget implements Target {
   readonly kernelTree: KernelTree;
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
+  declare readonly busMaster?: BusMaster;
   declare readonly whyDead?: WhyDead;
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
@@ -67,6 +70,7 @@ export class SshTarget implements Target {
     // Left out rather than undefined, for whoever looks whether the property is there.
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
+    if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
   }
 

@@ -23,6 +23,8 @@ export interface OverOptions extends Abilities {
   directory?: string | undefined;
   /** How the machine is emulated; `none` unless given. */
   accelerator?: TargetFacts['accelerator'] | undefined;
+  /** What programs are built for, where it is not what the kernel is. */
+  programs?: TargetFacts['programs'];
   /** Goes into the facts, before what the target says about itself. */
   details?: Record<string, string> | undefined;
 }
@@ -96,13 +98,14 @@ function describe(
   connection: Connection,
   machine: MachineFacts,
   prefix: readonly string[],
-  { details, accelerator = 'none' }: OverOptions,
+  { details, accelerator = 'none', programs }: OverOptions,
 ): TargetFacts {
   return {
     name: connection.name,
     kernelRelease: machine.kernelRelease,
     machine: machine.machine,
     pageBytes: machine.pageBytes,
+    ...(programs === undefined ? {} : { programs }),
     bootId: machine.bootId,
     accelerator,
     details: {
