@@ -58,6 +58,7 @@ function reporters(): ReporterDescription[] {
     ['./harness/report/allure.ts', { output }],
     ['allure-playwright', { resultsDir: reports('allure-results') }],
     ['./harness/report/measurements.ts', { output }],
+    ['./harness/report/coverage.ts', { output }],
     ['./harness/report/summary.ts', { output }],
   ];
 }
