@@ -107,12 +107,12 @@ export class RigRun {
   async result(): Promise<RigResult> {
     const ending = await this.ended();
     const seconds = (performance.now() - this.#began) / 1000;
-    const summary: RunSummary = this.#report('summary.json');
-    const results: JSONReport = this.#report('results.json');
+    const summary = this.#report('summary.json') as RunSummary;
+    const results = this.#report('results.json') as JSONReport;
     return { ...ending, output: this.#output, seconds, summary, tests: results.suites.flatMap(testsOf) };
   }
 
-  #report<T>(name: string): T {
+  #report(name: string): unknown {
     try {
       return JSON.parse(readFileSync(join(this.folder, 'reports', name), 'utf8'));
     } catch (cause) {
