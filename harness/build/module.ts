@@ -171,15 +171,18 @@ function judgeBuild(
   code: number | null,
   request: ModuleSource & { allowWarnings?: boolean },
 ): void {
-  const errors = log.split('\n').filter((line) => /\berror:|^ERROR:|\bStop\.|\*\*\*/.test(line));
+  const lines = log.trim().split('\n');
   if (code !== 0) {
-    const text =
-      errors.length > 0 ? errors.slice(0, 10).join('\n') : log.trim().split('\n').slice(-10).join('\n');
-    const message = `building the module in ${request.source} failed:\n${text}`;
+    // The compiler's and modpost's own words; make only says that there were some.
+    const errors = [/\berror:|^ERROR:/, /\bStop\.|\*\*\*/].map((kind) =>
+      lines.filter((line) => kind.test(line)).slice(0, 10),
+    );
+    const said = errors.find((found) => found.length > 0) ?? lines.slice(-10);
+    const message = `building the module in ${request.source} failed:\n${said.join('\n')}`;
     if (code === null || LAB_TROUBLE.test(log)) throw new LabError('BUILD_MACHINE', message);
     throw new DriverError('MODULE_BUILD', message);
   }
-  const warnings = log.split('\n').filter((line) => /: warning: |^WARNING: /.test(line));
+  const warnings = lines.filter((line) => /: warning: |^WARNING: /.test(line));
   if (warnings.length > 0 && request.allowWarnings !== true) {
     throw new DriverError(
       'MODULE_BUILD',
