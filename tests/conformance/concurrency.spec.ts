@@ -3,7 +3,7 @@
  * CON: many processes at one driver at once. Each repeats requests by itself, so that they meet inside
  * the kernel; afterwards everything is back, and the kernel has said nothing.
  */
-import { beginRepeating, expect, finishRepeating, repeat, test } from '../../fixtures/index.ts';
+import { beginRepeating, expect, finishRepeating, repeat, orSkip, test } from '../../fixtures/index.ts';
 import type { Repeated } from '../../harness/agent/repeat.ts';
 import { argumentOf } from '../../harness/profile/ioctls.ts';
 
@@ -189,9 +189,7 @@ test('CON-08 opening while the device goes and comes succeeds, or is refused', a
   lifecycle,
   balanceOf,
 }) => {
-  const { binding } = driver.profile.system;
-  test.skip(binding === undefined, 'the driver cannot be taken from its device');
-  if (binding === undefined) return;
+  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const balance = await balanceOf('opening against unbinding', async () => {
     const children = await Promise.all(Array.from({ length: 2 }, () => agent.fork()));
     for (const child of children) {

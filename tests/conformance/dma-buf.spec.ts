@@ -3,7 +3,7 @@
  * DBF, CAC-06: a buffer as a dma-buf. drivers/dma-buf/dma-buf.c (llseek, mmap, ioctl, poll, fdinfo) and
  * Documentation/driver-api/dma-buf.rst.
  */
-import { expect, mapping, newNonce, observed, test } from '../../fixtures/index.ts';
+import { expect, mapping, newNonce, observed, orSkip, test } from '../../fixtures/index.ts';
 import {
   dmaBufRequests,
   dmaBufSync,
@@ -103,10 +103,12 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   });
 
   test('DBF-06 the descriptor has the rights and flags that were asked for', async ({ agent, ioctls }) => {
-    const call = ioctls.calls.find(({ makesDmaBuf }) => makesDmaBuf !== undefined);
-    test.skip(call?.makesDmaBuf === undefined, 'no ioctl of this driver makes a dma-buf');
-    if (call?.makesDmaBuf === undefined) return;
-    const { flags, readOnly, readWrite, closeOnExec } = call.makesDmaBuf;
+    const none = 'no ioctl of this driver makes a dma-buf';
+    const call = orSkip(
+      ioctls.calls.find(({ makesDmaBuf }) => makesDmaBuf !== undefined),
+      none,
+    );
+    const { flags, readOnly, readWrite, closeOnExec } = orSkip(call.makesDmaBuf, none);
     await ioctls.with(call, async ({ situation, argument }) => {
       const exported = async (value: number): Promise<number> => {
         const { data } = await agent.ioctl(situation.fd, call.request, argument({ [flags]: value }));
@@ -189,9 +191,10 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   });
 
   test('DBF-11 exporting over and over leaves nothing', async ({ agent, ioctls, balanceOf }) => {
-    const call = ioctls.calls.find(({ makesDmaBuf }) => makesDmaBuf !== undefined);
-    test.skip(call === undefined, 'no ioctl of this driver makes a dma-buf');
-    if (call === undefined) return;
+    const call = orSkip(
+      ioctls.calls.find(({ makesDmaBuf }) => makesDmaBuf !== undefined),
+      'no ioctl of this driver makes a dma-buf',
+    );
     const rounds = 1000;
     const balance = await balanceOf(`${rounds} exports`, () =>
       ioctls.with(call, async ({ situation, argument }) => {

@@ -5,7 +5,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { expect, observed, outcomeOf, test } from '../../fixtures/index.ts';
+import { expect, observed, outcomeOf, orSkip, test } from '../../fixtures/index.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import { fieldsOf, layoutProgram, mutatedArguments } from '../../harness/profile/ioctls.ts';
 
@@ -20,9 +20,7 @@ test('IOC-09 a 32-bit program on a 64-bit kernel is served alike', async ({ agen
 });
 
 test('IOC-11 a longer structure is taken while its unknown part is zero', async ({ ioctls }) => {
-  const { growth } = ioctls.abi;
-  test.skip(growth === undefined, 'structures of this driver do not grow');
-  if (growth === undefined) return;
+  const growth = orSkip(ioctls.abi.growth, 'structures of this driver do not grow');
   const attempts = await ioctls.tryAll(({ call, argument }) => {
     const longer = (extra: number, at?: number) => {
       const bytes = Buffer.alloc(call.layout.bytes + extra);
@@ -55,9 +53,7 @@ test('IOC-11 a longer structure is taken while its unknown part is zero', async 
 });
 
 test('IOC-11 a size that is too short, or beyond all measure, is refused', async ({ ioctls }) => {
-  const { growth } = ioctls.abi;
-  test.skip(growth === undefined, 'structures of this driver do not grow');
-  if (growth === undefined) return;
+  const growth = orSkip(ioctls.abi.growth, 'structures of this driver do not grow');
   const attempts = await ioctls.tryAll(({ call }) => [
     ...[0, 1, 4, call.firstBytes - 1].map((bytes) => ({
       says: `with a size of ${bytes}`,

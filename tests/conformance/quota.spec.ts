@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** RES-03, RES-04, PRM-08: limits on bytes hold to the byte, for everybody, and are given back. */
-import { beginRepeating, expect, finishRepeating, observed, test } from '../../fixtures/index.ts';
+import { beginRepeating, expect, finishRepeating, observed, orSkip, test } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
@@ -14,15 +14,11 @@ for (const scope of ['perOpenFile', 'total'] as const) {
   test(`RES-03 the limit ${scope === 'total' ? 'for all' : 'of an open file'} is exact, and what is given back counts again`, async ({
     agent,
     driver,
-    target,
     lifecycle,
   }) => {
-    const { quota } = driver.profile.system;
-    const file = quota?.[scope];
-    test.skip(file === undefined, 'the driver has no such limit');
-    if (file === undefined || quota === undefined) return;
-    lifecycle.willChange();
-    await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), file]);
+    const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+    const file = orSkip(quota[scope], 'the driver has no such limit');
+    await lifecycle.set(file, PAGES * agent.pageBytes);
     const allocator = await manyOnOneFile(driver.profile, agent);
     const take = (pages: number) => allocator.allocate({ bytes: pages * agent.pageBytes });
     const calls: Expectation[] = [];
@@ -48,14 +44,11 @@ for (const scope of ['perOpenFile', 'total'] as const) {
 test('RES-03 a buffer counts until its last mapping is gone, and a killed process pays back', async ({
   agent,
   driver,
-  target,
   lifecycle,
 }) => {
-  const { quota } = driver.profile.system;
-  test.skip(quota?.total === undefined, 'the driver has no limit for all');
-  if (quota?.total === undefined) return;
-  lifecycle.willChange();
-  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  await lifecycle.set(total, PAGES * agent.pageBytes);
   const calls: Expectation[] = [];
   const request = { bytes: PAGES * agent.pageBytes };
   const allocator = await manyOnOneFile(driver.profile, agent);
@@ -77,14 +70,12 @@ test('RES-04 processes that race for the last bytes never get more than there is
   agent,
   driver,
   ioctls,
-  target,
   lifecycle,
 }) => {
-  const { quota, alive } = driver.profile.system;
-  test.skip(quota?.total === undefined || alive['bytes'] === undefined, 'the driver has no limit for all');
-  if (quota?.total === undefined || alive['bytes'] === undefined) return;
-  lifecycle.willChange();
-  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  const bytes = orSkip(driver.profile.system.alive['bytes'], 'the driver counts no bytes');
+  await lifecycle.set(total, PAGES * agent.pageBytes);
   const children = await Promise.all(Array.from({ length: RACERS }, () => agent.fork()));
   // More is asked for than there is, by all at once; nothing is given back.
   for (const child of children) {
@@ -95,20 +86,17 @@ test('RES-04 processes that race for the last bytes never get more than there is
   const got = outcomes.reduce((sum, [step]) => sum + (step?.ok ?? Number.NaN), 0);
   const errors = new Set(outcomes.flatMap(([step]) => Object.keys(step?.failed ?? {})));
   expect({ pages: got, errors: [...errors] }).toEqual({ pages: PAGES, errors: [...quota.exceeded] });
-  expect(Number(await agent.readText(alive['bytes']))).toBe(PAGES * agent.pageBytes);
+  expect(Number(await agent.readText(bytes))).toBe(PAGES * agent.pageBytes);
 });
 
 test('PRM-08 a user without rights gets no more than the limit either', async ({
   agent,
   driver,
-  target,
   lifecycle,
 }) => {
-  const { quota } = driver.profile.system;
-  test.skip(quota?.total === undefined, 'the driver has no limit for all');
-  if (quota?.total === undefined) return;
-  lifecycle.willChange();
-  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  await lifecycle.set(total, PAGES * agent.pageBytes);
   const child = await agent.fork();
   const allocator = await manyOnOneFile(driver.profile, child.agent);
   await child.agent.request('setuid', NOBODY);
@@ -117,7 +105,7 @@ test('PRM-08 a user without rights gets no more than the limit either', async ({
       allocator.allocate({ bytes: PAGES * agent.pageBytes }),
     ),
     await observed('a page more', quota.exceeded, () => allocator.allocate({ bytes: agent.pageBytes })),
-    await observed('its own limit', ['EACCES'], () => child.agent.open(quota.total ?? '', 'wronly')),
+    await observed('its own limit', ['EACCES'], () => child.agent.open(total, 'wronly')),
   ];
   await expect(calls).toEndAsExpected();
 });

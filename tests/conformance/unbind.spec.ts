@@ -3,7 +3,7 @@
  * PWR-03 to 05, 08: a device goes while its memory is in use. What is documented happens to mappings,
  * and never does anybody see memory that was given back. Documentation/driver-api/driver-model/driver.rst.
  */
-import { expect, forEachStrategy, newNonce, observed, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, newNonce, observed, orSkip, test } from '../../fixtures/index.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import type { MappedBuffer } from '../../harness/profile/buffer.ts';
 
@@ -20,9 +20,7 @@ forEachStrategy(() => {
     buffers,
     lifecycle,
   }) => {
-    const { binding } = driver.profile.system;
-    test.skip(binding === undefined, 'the driver cannot be taken from its device');
-    if (binding === undefined) return;
+    const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
     const mapping = await (await buffers.allocate({ bytes: 2 * MIB })).map();
     const nonce = newNonce();
     await mapping.sign(nonce, 0);
@@ -47,9 +45,7 @@ test('PWR-04 files that were open when the device went are good for nothing but 
   agent,
   lifecycle,
 }) => {
-  const { binding } = driver.profile.system;
-  test.skip(binding === undefined, 'the driver cannot be taken from its device');
-  if (binding === undefined) return;
+  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const attempts: Expectation[] = [];
   for (const call of ioctls.calls) {
     await ioctls.with(call, async ({ situation, argument }) => {
@@ -73,9 +69,7 @@ test('PWR-04 files that were open when the device went are good for nothing but 
 });
 
 test('PWR-04 a device that is gone cannot be opened', async ({ driver, agent, lifecycle }) => {
-  const { binding } = driver.profile.system;
-  test.skip(binding === undefined, 'the driver cannot be taken from its device');
-  if (binding === undefined) return;
+  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const opening = { description: 'open() of the node', run: () => agent.open(driver.profile.device, 'rdwr') };
   await lifecycle.unbind(binding);
   await expect(opening).toFailWith([...binding.gone, 'ENOENT', 'ENXIO']);
@@ -88,9 +82,7 @@ for (const { cycles, tag } of CYCLES) {
     `PWR-05 unbinding and binding again works ${cycles} times, with buffers alive`,
     { tag },
     async ({ driver, ioctls, agent, lifecycle, balanceOf }) => {
-      const { binding } = driver.profile.system;
-      test.skip(binding === undefined, 'the driver cannot be taken from its device');
-      if (binding === undefined) return;
+      const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
       const balance = await balanceOf(`${cycles} cycles of unbinding and binding`, async () => {
         for (let cycle = 0; cycle < cycles; cycle++) {
           const call = ioctls.calls[cycle % ioctls.calls.length];
@@ -117,9 +109,7 @@ test('PWR-08 two devices of one driver know nothing of each other', async ({
   agent,
   lifecycle,
 }) => {
-  const { instances } = driver.profile.system;
-  test.skip(instances === undefined, 'the driver makes one device');
-  if (instances === undefined) return;
+  const instances = orSkip(driver.profile.system.instances, 'the driver makes one device');
   await lifecycle.unload();
   await lifecycle.load([...driver.profile.module.parameters, ...instances.parameters]);
   const attempts: Expectation[] = [];
