@@ -28,6 +28,8 @@ export default defineConfig<object, RigOptions>({
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
+    // Runs the rig itself, with guests of its own; each test takes as long as a run does.
+    { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
@@ -56,6 +58,7 @@ function reporters(): ReporterDescription[] {
     ['./harness/report/allure.ts', { output }],
     ['allure-playwright', { resultsDir: reports('allure-results') }],
     ['./harness/report/measurements.ts', { output }],
+    ['./harness/report/coverage.ts', { output }],
     ['./harness/report/summary.ts', { output }],
   ];
 }

@@ -6,8 +6,8 @@
  * that counts. Records are the small mutable part: answers worth remembering until asked anew.
  */
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { readFileSync, readlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isAlive, ownIdentity } from '../process-identity.ts';
 import { withLock } from './lock.ts';
 
 export interface CacheOptions {
@@ -91,7 +91,7 @@ export class Cache {
       this.#swept = true;
       await sweep(parent);
     }
-    const owned = await mkdtemp(join(parent, `${identityOf(process.pid)}-`));
+    const owned = await mkdtemp(join(parent, `${ownIdentity()}-`));
     const directory = join(owned, 'new');
     await mkdir(directory);
     try {
@@ -113,37 +113,13 @@ async function publish(directory: string, path: string): Promise<void> {
   }
 }
 
-/**
- * Removes the temporaries of processes that are gone. A process is known by its pid, the time it
- * started (a pid comes round again) and its pid namespace; those of another namespace, whose life
- * cannot be seen from here, go after a day.
- */
+/** Removes the temporaries of processes that are gone; those whose life cannot be seen from here go after a day. */
 async function sweep(parent: string): Promise<void> {
-  const here = pidNamespace();
   for (const name of await readdir(parent)) {
-    const [namespace, pid, started] = name.split('-');
     const path = join(parent, name);
-    const gone =
-      namespace === here
-        ? identityOf(Number(pid)) !== `${namespace}-${pid}-${started}`
-        : await isOlderThanADay(path);
-    if (gone) await rm(path, { recursive: true, force: true });
+    const alive = isAlive(name.split('-').slice(0, 3).join('-')) ?? !(await isOlderThanADay(path));
+    if (!alive) await rm(path, { recursive: true, force: true });
   }
-}
-
-/** `<pid namespace>-<pid>-<start time in clock ticks>`, or undefined when there is no such process. */
-function identityOf(pid: number): string | undefined {
-  try {
-    // proc(5), /proc/pid/stat: the name in parentheses may hold anything, so count from the last one.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/s, '').trim().split(' ');
-    return `${pidNamespace()}-${pid}-${fields[19]}`;
-  } catch {
-    return undefined;
-  }
-}
-
-function pidNamespace(): string {
-  return readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
 }
 
 async function isOlderThanADay(path: string): Promise<boolean> {

@@ -6,7 +6,7 @@
 import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { LabError } from '../errors.ts';
+import { DriverError, LabError } from '../errors.ts';
 import { run } from '../process.ts';
 import type { KernelTree, Target } from '../target/target.ts';
 import { architectureFacts, type Architecture } from './architectures.ts';
@@ -34,7 +34,8 @@ export interface BuiltModule {
 
 /**
  * Builds a module on this machine. A second call with nothing changed does no work.
- * @throws LabError `KERNEL_TREE`, `MODULE_SOURCE`, `DIFF_REJECTED`, `COMPILER_MISSING`, `MODULE_BUILD`
+ * @throws DriverError `MODULE_BUILD`
+ * @throws LabError `KERNEL_TREE`, `MODULE_SOURCE`, `DIFF_REJECTED`, `COMPILER_MISSING`, `BUILD_MACHINE`
  */
 export async function buildModule(
   cache: Cache,
@@ -71,7 +72,8 @@ export async function buildModule(
 
 /**
  * Builds a module on the target, natively, in the rig's directory there.
- * @throws LabError `MODULE_SOURCE`, `DIFF_REJECTED`, `MODULE_BUILD`; whatever the target's exec throws
+ * @throws DriverError `MODULE_BUILD`
+ * @throws LabError `MODULE_SOURCE`, `DIFF_REJECTED`, `BUILD_MACHINE`; whatever the target's exec throws
  */
 export async function buildModuleOnTarget(
   cache: Cache,
@@ -156,7 +158,14 @@ function makeArgv(
   ];
 }
 
-/** Compiler's and modpost's warnings. @throws LabError `MODULE_BUILD` */
+/** What make says when this machine, and not the source, is to blame. */
+const LAB_TROUBLE =
+  /no space left on device|cannot allocate memory|out of memory|internal compiler error|\bKilled\b|Segmentation fault|Permission denied|Read-only file system/i;
+
+/**
+ * The source is the driver's: what the compiler or modpost has against it is a finding about the driver.
+ * @throws DriverError `MODULE_BUILD` with their lines; LabError `BUILD_MACHINE` when they could not do their work
+ */
 function judgeBuild(
   log: string,
   code: number | null,
@@ -166,11 +175,13 @@ function judgeBuild(
   if (code !== 0) {
     const text =
       errors.length > 0 ? errors.slice(0, 10).join('\n') : log.trim().split('\n').slice(-10).join('\n');
-    throw new LabError('MODULE_BUILD', `building the module in ${request.source} failed:\n${text}`);
+    const message = `building the module in ${request.source} failed:\n${text}`;
+    if (code === null || LAB_TROUBLE.test(log)) throw new LabError('BUILD_MACHINE', message);
+    throw new DriverError('MODULE_BUILD', message);
   }
   const warnings = log.split('\n').filter((line) => /: warning: |^WARNING: /.test(line));
   if (warnings.length > 0 && request.allowWarnings !== true) {
-    throw new LabError(
+    throw new DriverError(
       'MODULE_BUILD',
       `the module in ${request.source} builds with warnings:\n${warnings.join('\n')}`,
       { hint: 'fix them; a profile may allow them' },
@@ -187,7 +198,7 @@ function onlyOne(modules: readonly string[]): string {
   const [module, ...others] = modules;
   if (module !== undefined && others.length === 0) return module;
   const what = module === undefined ? 'no .ko' : `more than one .ko: ${modules.join(' ')}`;
-  throw new LabError('MODULE_BUILD', `the build gave ${what}`, { hint: 'obj-m should name one module' });
+  throw new DriverError('MODULE_BUILD', `the build gave ${what}`, { hint: 'obj-m should name one module' });
 }
 
 function badTree(directory: string, what: string, hint: string): LabError {

@@ -2,7 +2,6 @@
 /** What `doctor` looks at: each check gives what it found, and the way out when that is not good enough. */
 import { constants } from 'node:fs';
 import { access, mkdir, readFile, readdir, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hostRepositories } from '../build/apt.ts';
 import { hostArchitecture } from '../build/architectures.ts';
@@ -10,6 +9,7 @@ import { hostNeeds, installCommand, missingOnHost } from '../build/host.ts';
 import { compilerFor } from '../build/compiler.ts';
 import { messageOf, RigError } from '../errors.ts';
 import { runOk } from '../process.ts';
+import { abandonedGuestFolders } from '../target/qemu/run-folder.ts';
 import { DEFAULT_GUEST } from './set-up.ts';
 import type { Context } from './verb.ts';
 
@@ -125,20 +125,9 @@ async function lookAtKvm({ settings }: Context): Promise<Diagnosis> {
       };
 }
 
-/** Folders of guests whose rig is gone; see harness/target/qemu/run-folder.ts. */
+/** Folders of guests whose rig is gone. */
 async function lookAtLeftovers(): Promise<Diagnosis> {
-  const abandoned = [];
-  for (const parent of ['/dev/shm', tmpdir()]) {
-    for (const name of await readdir(parent).catch(() => [])) {
-      if (!name.startsWith('bufrig-guest-')) continue;
-      const owner = Number.parseInt(await readFile(join(parent, name, 'owner'), 'utf8').catch(() => ''), 10);
-      const alive = await access(`/proc/${owner}`).then(
-        () => true,
-        () => false,
-      );
-      if (!alive) abandoned.push(join(parent, name));
-    }
-  }
+  const abandoned = await abandonedGuestFolders();
   if (abandoned.length === 0) return { grade: 'ok', found: 'none' };
   return { grade: 'note', found: abandoned.join(' '), fix: 'the next run removes them' };
 }

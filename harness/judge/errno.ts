@@ -15,21 +15,23 @@ export function judgeErrno({ call, outcome }: Call, accepted: readonly string[])
   if (outcome === undefined) return [unanswered(call)];
   if (outcome.kind === 'error' && accepted.includes(outcome.errno)) return [];
   const rule = outcome.kind === 'success' ? 'must-fail' : 'errno';
-  return [driverFinding(rule, `${call} ${describe(outcome)}, expected ${accepted.join(' or ')}`)];
+  return [driverFinding(rule, `${call} ${describeOutcome(outcome)}, expected ${accepted.join(' or ')}`)];
 }
 
 /** The call succeeded. */
 export function judgeSuccess({ call, outcome }: Call): Finding[] {
   if (outcome === undefined) return [unanswered(call)];
   if (outcome.kind === 'success') return [];
-  return [driverFinding('must-succeed', `${call} ${describe(outcome)}, expected success`)];
+  return [driverFinding('must-succeed', `${call} ${describeOutcome(outcome)}, expected success`)];
 }
 
-function unanswered(call: string): Finding {
+/** How a call ended was not seen: that says nothing about the driver. */
+export function unanswered(call: string): Finding {
   return labFinding('evidence', `${call}: how it ended was not recorded`);
 }
 
-function describe(outcome: Outcome): string {
+/** `failed with EINVAL`. */
+export function describeOutcome(outcome: Outcome): string {
   if (outcome.kind === 'success') return `succeeded and returned ${outcome.value}`;
   return outcome.kind === 'error' ? `failed with ${outcome.errno}` : `raised ${outcome.signal}`;
 }

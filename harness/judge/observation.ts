@@ -79,6 +79,53 @@ export interface Call {
   outcome?: Outcome;
 }
 
+/** A call out of many that are judged together, with every way in which it may end. */
+export interface Expectation extends Call {
+  /** `success`, errno names, or signal names. */
+  accepted: readonly string[];
+}
+
+/** Something counted again and again while the same thing is done over and over. */
+export interface Course {
+  /** What was counted, for example `free memory`. */
+  label: string;
+  /** What the numbers are: `bytes`, `descriptors`. */
+  unit: string;
+  /** How often the thing had been done, and what was counted then; in order. */
+  samples: { rounds: number; value: number }[];
+}
+
+/** A call with a range in a buffer, as decimal numbers of any size. */
+export interface RangeAttempt extends Call {
+  bufferBytes: number;
+  offset: string;
+  /** Missing when the call is about one byte. */
+  length?: string;
+}
+
+/** Things counted before and after something that has to leave no trace. */
+export interface Balance {
+  what: string;
+  before: Record<string, number>;
+  after: Record<string, number>;
+}
+
+/** A structure before and after a successful ioctl, field by field as hexadecimal digits. */
+export interface Answer {
+  call: string;
+  /** What results were filled with before, as digits of one byte. */
+  filler: string;
+  fields: Record<string, { role: 'out' | 'in-out' | 'in' | 'reserved'; before: string; after: string }>;
+}
+
+/** Texts that a user without rights could read, and what they must not tell. */
+export interface Disclosure {
+  /** Physical addresses of buffers. */
+  addresses: number[];
+  pageBytes: number;
+  texts: { source: string; text: string }[];
+}
+
 /** What lies directly behind the last byte of a mapping. */
 export type Beyond =
   /** Reading there raised this signal. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** A buffer of the driver under test and its mappings, as a test sees them. */
 import type { Agent } from '../agent/client.ts';
-import type { AgentMapping, Protection } from '../agent/memory.ts';
+import type { AgentMapping, MapRequest as MemoryRequest, Protection } from '../agent/memory.ts';
 import type { Contents, Placement } from '../judge/observation.ts';
 import type { Locatable } from '../witness/locate.ts';
 import type { Whereabouts } from '../witness/whereabouts.ts';
@@ -17,6 +17,10 @@ export interface MapRequest {
   protection?: Protection;
   /** Where in the address space, MAP_FIXED_NOREPLACE; the kernel chooses unless given. */
   address?: number;
+  /** Shared unless false. */
+  shared?: boolean;
+  /** Further flags of mmap(); with `fixed` the address replaces what is mapped there. */
+  flags?: NonNullable<MemoryRequest['flags']>;
 }
 
 export class DriverBuffer {
@@ -52,13 +56,23 @@ export class DriverBuffer {
     const mapping = await this.#agent.mmap({
       length: request.bytes ?? this.bytes,
       protection: request.protection ?? 'rw',
-      shared: true,
+      shared: request.shared ?? true,
       fd: this.allocated.fd,
-      // Offsets are 64 bits wide and wrap, which a bounds check may want.
-      offset: BigInt.asUintN(64, this.allocated.mmapOffset + at),
-      ...(request.address === undefined ? {} : { at: request.address, flags: ['fixed-noreplace'] }),
+      offset: this.offsetOf(at),
+      flags: request.flags ?? (request.address === undefined ? [] : ['fixed-noreplace']),
+      ...(request.address === undefined ? {} : { at: request.address }),
     });
     return new MappedBuffer(this, mapping, Number(at));
+  }
+
+  /** What mmap() is told for byte `at`. Offsets are 64 bits wide and wrap, which a bounds check may want. */
+  offsetOf(at: bigint): bigint {
+    return BigInt.asUintN(64, this.allocated.mmapOffset + at);
+  }
+
+  /** The same buffer through the same descriptors in another process that has them, too. */
+  in(agent: Agent): DriverBuffer {
+    return new DriverBuffer(agent, this.label, this.allocated, this.whereabouts);
   }
 
   /** Closes every descriptor it is held through; mappings stay. */
@@ -66,9 +80,19 @@ export class DriverBuffer {
     return this.allocated.close();
   }
 
-  /** Gives it back to the driver. */
+  /** Gives it back to the driver; descriptors stay open. */
   free(): Promise<void> {
     return this.allocated.free();
+  }
+
+  /** Lets go of it: after that only mappings hold its memory. */
+  release(): Promise<void> {
+    return this.allocated.release();
+  }
+
+  /** What others can attach it by, where the driver has names. */
+  get name(): number | undefined {
+    return this.allocated.name;
   }
 }
 
@@ -86,6 +110,25 @@ export class MappedBuffer implements Locatable {
 
   get label(): string {
     return this.buffer.label;
+  }
+
+  get pageCount(): number {
+    return this.mapping.pageCount;
+  }
+
+  /** A part of the mapping; nothing happens on the target. */
+  pages(first: number, count: number): MappedBuffer {
+    return new MappedBuffer(this.buffer, this.mapping.pages(first, count), this.at + first * this.pageBytes);
+  }
+
+  /** The same pages after they were moved there. */
+  movedTo(mapping: AgentMapping): MappedBuffer {
+    return new MappedBuffer(this.buffer, mapping, this.at);
+  }
+
+  /** The same mapping in another process that has it, too. */
+  in(agent: Agent): MappedBuffer {
+    return this.movedTo(this.mapping.in(agent));
   }
 
   get address(): number {

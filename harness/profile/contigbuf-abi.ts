@@ -17,6 +17,9 @@ export const requests = {
   CONTIGBUF_IOC_EXPORT: io(0x08),
 } as const;
 
+/** CONTIGBUF_ATTACH_RDONLY. */
+export const ATTACH_RDONLY = 1;
+
 export const naming = {
   CONTIGBUF_NAMING_FD: 0,
   CONTIGBUF_NAMING_COOKIE: 1,
@@ -76,6 +79,13 @@ export const attach = new Layout('contigbuf_attach', [
   ['reserved', 'u64'],
 ]);
 
+export const detach = new Layout('contigbuf_detach', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['reserved', 'u32'],
+]);
+
 export const free = new Layout('contigbuf_free', [
   ['size', 'u32'],
   ['flags', 'u32'],
@@ -109,6 +119,15 @@ export const resolve = new Layout('contigbuf_resolve', [
   ['length', 'u64'],
 ]);
 
+export const sync = new Layout('contigbuf_sync', [
+  ['size', 'u32'],
+  ['flags', 'u32'],
+  ['id', 'u32'],
+  ['reserved', 'u32'],
+  ['offset', 'u64'],
+  ['length', 'u64'],
+]);
+
 export const exportArgument = new Layout('contigbuf_export', [
   ['size', 'u32'],
   ['flags', 'u32'],
@@ -119,4 +138,4 @@ export const exportArgument = new Layout('contigbuf_export', [
 ]);
 
 /** Every structure above, for the test that compares them with the header. */
-export const layouts = [caps, alloc, attach, free, info, resolve, exportArgument];
+export const layouts = [caps, alloc, attach, detach, free, info, resolve, sync, exportArgument];

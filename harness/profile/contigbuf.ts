@@ -2,11 +2,22 @@
 /** The profile of contigbuf, the reference driver. */
 import { fileURLToPath } from 'node:url';
 import type { Agent } from '../agent/client.ts';
+import { attempt } from '../agent/errors.ts';
+import { DriverError } from '../errors.ts';
 import * as abi from './contigbuf-abi.ts';
-import type { Fields, Layout } from './layout.ts';
-import type { AllocatedBuffer, AllocationRequest, CacheMode, DriverProfile, Strategy } from './profile.ts';
+import { call, DEVICE } from './contigbuf-call.ts';
+import { contigbufIoctls } from './contigbuf-ioctls.ts';
+import { contigbufSystem } from './contigbuf-system.ts';
+import type {
+  Access,
+  AllocatedBuffer,
+  AllocationRequest,
+  CacheMode,
+  DriverProfile,
+  Strategy,
+} from './profile.ts';
 
-const DEVICE = '/dev/contigbuf';
+const MIB = 1024 * 1024;
 const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${name}`, import.meta.url));
 
 /** What `AllocationRequest.memory` may be called for this driver. */
@@ -23,15 +34,22 @@ const cacheModes: Record<CacheMode, number> = {
   'write-combined': abi.cache.CONTIGBUF_CACHE_WC,
 };
 
-/** O_CLOEXEC and O_RDWR of asm-generic/fcntl.h, which x86 and ARM have, too. */
-const EXPORT_FLAGS = 0o2000002;
+const FD = abi.naming.CONTIGBUF_NAMING_FD;
+
+/** Flags of asm-generic/fcntl.h, which x86 and ARM have, too. */
+const O_CLOEXEC = 0o2000000;
+const accessFlags: Record<Access, number> = { rdonly: 0, wronly: 1, rdwr: 2 };
 
 /** Many buffers on one open file, each at an offset that the driver returns. */
 function onOneFile(naming: number): Strategy {
   return {
-    async open(agent) {
-      const fd = await agent.open(DEVICE, 'rdwr');
-      return { allocate: (request) => allocate(agent, fd, naming, request) };
+    async open(agent, access = 'rdwr') {
+      const fd = await agent.open(DEVICE, access);
+      return {
+        allocate: (request) => allocate(agent, fd, naming, request),
+        attach: (name, readOnly) => attach(agent, fd, naming, name, readOnly),
+        freeNamed: (name) => freeNamed(agent, fd, name),
+      };
     },
   };
 }
@@ -40,12 +58,13 @@ function onOneFile(naming: number): Strategy {
 const offsetPhysical: Strategy = {
   // What lies behind a buffer in memory lies behind it in offsets, so it may be a buffer, too.
   neighbours: 'reachable',
-  async open(agent) {
-    const fd = await agent.open(DEVICE, 'rdwr');
+  async open(agent, access) {
+    const { allocate, ...others } = await onOneFile(abi.naming.CONTIGBUF_NAMING_PHYSICAL).open(agent, access);
     return {
+      ...others,
       async allocate(request) {
-        const buffer = await allocate(agent, fd, abi.naming.CONTIGBUF_NAMING_PHYSICAL, request);
-        return { ...buffer, mmapOffset: BigInt(buffer.physicalAddress) };
+        const buffer = await allocate(request);
+        return { ...buffer, mmapOffset: BigInt(buffer.physicalAddress ?? Number.NaN) };
       },
     };
   },
@@ -53,25 +72,33 @@ const offsetPhysical: Strategy = {
 
 /** An open file for each buffer, which is mapped at offset 0. */
 const fdPerBuffer: Strategy = {
-  open: (agent) => Promise.resolve({ allocate: (request) => allocateOnItsOwnFile(agent, request) }),
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({
+      allocate: (request) => onItsOwnFile(agent, access, (fd) => allocate(agent, fd, FD, request)),
+      attach: (name, readOnly) => onItsOwnFile(agent, access, (fd) => attach(agent, fd, FD, name, readOnly)),
+      freeNamed: (name) => freeThroughAnyFile(agent, name),
+    }),
 };
 
 /** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
 const dmaBuf: Strategy = {
+  // drivers/dma-buf/dma-buf.c: dma_buf_llseek() knows the two ends and nothing between.
   // mm/mmap.c: file_mmap_ok() knows no offset above ULONG_MAX of a file that is not the driver's own.
-  properties: { outOfBounds: ['EINVAL', 'EOVERFLOW'] },
-  open: (agent) =>
+  properties: {
+    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
+    outOfBounds: ['EINVAL', 'EOVERFLOW'],
+  },
+  open: (agent, access = 'rdwr') =>
     Promise.resolve({
       async allocate(request) {
-        const buffer = await allocateOnItsOwnFile(agent, request);
-        try {
-          const fd = await exportBuffer(agent, buffer.fd);
-          return { ...buffer, fd, close: () => closeAll(agent, [buffer.fd, fd]) };
-        } catch (error) {
-          await agent.close(buffer.fd);
-          throw error;
-        }
+        const buffer = await onItsOwnFile(agent, 'rdwr', (fd) => allocate(agent, fd, FD, request));
+        return exported(agent, buffer, access);
       },
+      async attach(name, readOnly = false) {
+        const buffer = await onItsOwnFile(agent, 'rdwr', (fd) => attach(agent, fd, FD, name, readOnly));
+        return exported(agent, buffer, readOnly ? 'rdonly' : access);
+      },
+      freeNamed: (name) => freeThroughAnyFile(agent, name),
     }),
 };
 
@@ -99,6 +126,17 @@ export const contigbuf: DriverProfile = {
     memories: { dma: {}, pages: {}, contig: {}, reserved: { absence: absenceOfReservedMemory } },
     absentMemory: ['EOPNOTSUPP'],
     cacheModes: Object.keys(cacheModes) as CacheMode[],
+    mappingClass: 'pfn-io',
+    prefaulted: true,
+    subOffset: true,
+    privateMaps: ['EINVAL'],
+    readOnlyFiles: 'allowed',
+    executableMaps: ['EPERM'],
+    debuggable: true,
+    freeWhileMapped: 'orphan',
+    alignmentMost: 16 * MIB,
+    namesUnusedFor: 65_536,
+    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['ESPIPE'] },
   },
   helpers: [
     { strategy: 'offset-cookie', source: driverFolder('helpers/mmap-by-offset.c') },
@@ -107,6 +145,8 @@ export const contigbuf: DriverProfile = {
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
+  ioctls: contigbufIoctls,
+  system: contigbufSystem,
   async offeredMemories(agent) {
     const { backends } = await capabilities(agent);
     return Object.keys(memories).filter((name) => backends & (1n << BigInt(backendNamed(name))));
@@ -139,7 +179,7 @@ async function allocate(
   fd: number,
   naming: number,
   request: AllocationRequest,
-): Promise<AllocatedBuffer & { physicalAddress: number }> {
+): Promise<AllocatedBuffer> {
   const { id } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc, {
     bytes: request.bytes,
     align: request.alignBytes ?? 0,
@@ -148,42 +188,111 @@ async function allocate(
     cache: request.cache === undefined ? abi.cache.CONTIGBUF_CACHE_DEFAULT : cacheModes[request.cache],
   });
   const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
-  const place = await call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id });
+  const place = await attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id }));
+  // Users without rights are not told where it lies.
+  if (place.errno !== undefined && place.errno !== 'EPERM') {
+    throw new DriverError('RESOLVE', `the address of buffer ${id} was refused with ${place.errno}`);
+  }
   return {
+    name: Number(id),
     fd,
     mmapOffset: info.offset,
     requestedBytes: Number(info.bytes),
     allocatedBytes: Number(info.allocated),
-    physicalAddress: Number(place.phys_addr),
     memory: memoryOf(Number(info.backend)),
+    cache: cacheModeOf(info.cache),
+    ...(place.ok === undefined ? {} : { physicalAddress: Number(place.ok.phys_addr) }),
     close: () => agent.close(fd),
-    async free() {
-      await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id });
-    },
+    free: () => freeNamed(agent, fd, Number(id)),
+    release: () => letGo(agent, fd, naming, Number(id)),
   };
 }
 
-async function allocateOnItsOwnFile(agent: Agent, request: AllocationRequest): Promise<AllocatedBuffer> {
+async function attach(
+  agent: Agent,
+  fd: number,
+  naming: number,
+  name: number,
+  readOnly = false,
+): Promise<AllocatedBuffer> {
+  const { offset } = await call(agent, fd, abi.requests.CONTIGBUF_IOC_ATTACH, abi.attach, {
+    id: name,
+    naming,
+    flags: readOnly ? abi.ATTACH_RDONLY : 0,
+  });
+  const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id: name });
+  return {
+    name,
+    fd,
+    mmapOffset: offset,
+    requestedBytes: Number(info.bytes),
+    allocatedBytes: Number(info.allocated),
+    close: () => agent.close(fd),
+    free: () => freeNamed(agent, fd, name),
+    release: () => letGo(agent, fd, naming, name),
+  };
+}
+
+async function freeNamed(agent: Agent, fd: number, name: number): Promise<void> {
+  await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id: name });
+}
+
+/** A file of its own is closed; one that other buffers share stays open. */
+async function letGo(agent: Agent, fd: number, naming: number, name: number): Promise<void> {
+  await (naming === FD ? agent.close(fd) : freeNamed(agent, fd, name));
+}
+
+async function freeThroughAnyFile(agent: Agent, name: number): Promise<void> {
   const fd = await agent.open(DEVICE, 'rdwr');
   try {
-    return await allocate(agent, fd, abi.naming.CONTIGBUF_NAMING_FD, request);
+    await freeNamed(agent, fd, name);
+  } finally {
+    await agent.close(fd);
+  }
+}
+
+/** Opens the device, and closes it again when what is done with the file fails. */
+async function onItsOwnFile(
+  agent: Agent,
+  access: Access,
+  work: (fd: number) => Promise<AllocatedBuffer>,
+): Promise<AllocatedBuffer> {
+  const fd = await agent.open(DEVICE, access);
+  try {
+    return await work(fd);
   } catch (error) {
     await agent.close(fd);
     throw error;
   }
 }
 
-/** @returns a dma-buf of the buffer that `fd` is bound to */
-async function exportBuffer(agent: Agent, fd: number): Promise<number> {
-  const { CONTIGBUF_IOC_EXPORT } = abi.requests;
-  const exported = await call(agent, fd, CONTIGBUF_IOC_EXPORT, abi.exportArgument, {
-    fd_flags: EXPORT_FLAGS,
-  });
-  return Number(exported.fd);
+/** The same buffer as a dma-buf. */
+async function exported(agent: Agent, buffer: AllocatedBuffer, access: Access): Promise<AllocatedBuffer> {
+  try {
+    const { CONTIGBUF_IOC_EXPORT } = abi.requests;
+    const { fd } = await call(agent, buffer.fd, CONTIGBUF_IOC_EXPORT, abi.exportArgument, {
+      fd_flags: O_CLOEXEC | accessFlags[access],
+    });
+    const closeBoth = async () => {
+      await Promise.all([buffer.fd, Number(fd)].map((each) => agent.close(each)));
+    };
+    return {
+      ...buffer,
+      fd: Number(fd),
+      close: closeBoth,
+      release: closeBoth,
+    };
+  } catch (error) {
+    await agent.close(buffer.fd);
+    throw error;
+  }
 }
 
-async function closeAll(agent: Agent, fds: readonly number[]): Promise<void> {
-  for (const fd of fds) await agent.close(fd);
+function cacheModeOf(value: bigint): CacheMode {
+  const found = Object.entries(cacheModes).find(([, mode]) => BigInt(mode) === value);
+  if (found === undefined)
+    throw new DriverError('INFO', `INFO tells the cache mode ${value}, which does not exist`);
+  return found[0] as CacheMode;
 }
 
 function memoryOf(backend: number): string {
@@ -195,16 +304,4 @@ function backendNamed(memory: string | undefined): number {
   const backend = memories[memory];
   if (backend === undefined) throw new TypeError(`contigbuf has no memory called ${memory}`);
   return backend;
-}
-
-/** One ioctl; every structure of this ABI begins with its own size. */
-async function call<F extends Fields>(
-  agent: Agent,
-  fd: number,
-  request: number,
-  layout: Layout<F>,
-  values: Partial<Record<F[number][0], number | bigint>>,
-): Promise<Record<F[number][0], bigint>> {
-  const argument = layout.encode({ size: layout.bytes, ...values });
-  return layout.decode((await agent.ioctl(fd, request, argument)).data);
 }

@@ -10,7 +10,7 @@ export type Fields = readonly (readonly [name: string, type: FieldType])[];
 
 const bytesOf: Record<FieldType, number> = { u32: 4, s32: 4, u64: 8 };
 
-export class Layout<const F extends Fields> {
+export class Layout<const F extends Fields = Fields> {
   /** Name of the structure in the header, for messages and the test that compares both. */
   readonly name: string;
   readonly fields: F;
@@ -52,5 +52,10 @@ export class Layout<const F extends Fields> {
       yield { name, type, offset };
       offset += bytesOf[type];
     }
+  }
+
+  /** The same without the names' types, for who goes through the fields of any structure. */
+  places(): { name: string; bytes: number; offset: number }[] {
+    return [...this.offsets()].map(({ name, type, offset }) => ({ name, bytes: bytesOf[type], offset }));
   }
 }

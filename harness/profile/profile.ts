@@ -4,6 +4,8 @@
  * what it promises. A driver is one file that fills this in, and one line in profiles.ts.
  */
 import type { Agent } from '../agent/client.ts';
+import type { IoctlAbi } from './ioctls.ts';
+import type { SystemView } from './system.ts';
 
 /** The ways to get at a buffer, as DESIGN names them. */
 export const strategyNames = [
@@ -22,6 +24,12 @@ export interface DriverProfile {
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
   properties: Properties;
+  /** What its dma-bufs call their exporter; the profile's name unless given. */
+  exporterName?: string;
+  /** The driver's ioctls; without them the checks of an ABI do not apply. */
+  ioctls?: IoctlAbi;
+  /** What the system shows of the driver and lets an administrator do with it. */
+  system: SystemView;
   /** Names of the memory that the loaded driver says its device has. */
   offeredMemories(agent: Agent): Promise<string[]>;
   /** The version the loaded driver reports, for the report. */
@@ -63,8 +71,38 @@ export interface Properties {
   pageAllocatorMemory?: string;
   /** The cache modes that can be asked for. */
   cacheModes: CacheMode[];
+  /** How pages get into mappings; mm decides by it what can be done to them. */
+  mappingClass: MappingClass;
+  /** A mapping is complete when mmap() returns: touching it takes no page fault. */
+  prefaulted: boolean;
+  /** A mapping may begin at any page of a buffer. */
+  subOffset: boolean;
+  /** Private mappings that may be written to: refused with one of these errors, or copied on write. */
+  privateMaps: Verdict;
+  /** Read-only shared mappings through a file that was opened read-only. */
+  readOnlyFiles: Verdict;
+  /** Mappings with PROT_EXEC. */
+  executableMaps: Verdict;
+  /** Debuggers reach the memory through ptrace and /proc/PID/mem (vm_operations_struct.access). */
+  debuggable: boolean;
+  /** What becomes of a buffer that is freed while it is mapped: its memory stays, or it is not freed (EBUSY). */
+  freeWhileMapped: 'orphan' | 'busy';
+  /** Alignments of the physical start can be asked for, up to this many bytes; absent when none can. */
+  alignmentMost?: number;
+  /** Allocations that must pass before the name of a freed buffer is given to another one. */
+  namesUnusedFor?: number;
+  /** What the file says to calls that have nothing to do with buffers. */
+  file: { read: string[]; write: string[]; seek: string[] };
 }
 
+/** What a driver says to a kind of call: yes, or one of these errors. */
+export type Verdict = 'allowed' | string[];
+
+/**
+ * Told by VmFlags in /proc/PID/smaps. `pfn-io`: VM_PFNMAP and VM_IO, as remap_pfn_range() makes them;
+ * `pfn`: VM_PFNMAP alone; `mixed`: VM_MIXEDMAP, as vm_insert_page() makes them; `file`: none of these.
+ */
+export type MappingClass = 'pfn-io' | 'pfn' | 'mixed' | 'file';
 export interface MemoryKind {
   /**
    * Why there is none of it on a target, or undefined where there must be. Found out from the machine
@@ -94,17 +132,33 @@ export interface Strategy {
   neighbours?: 'reachable';
   /** What this way of naming promises otherwise than the profile says for all. */
   properties?: Partial<Properties>;
-  /** Opens what an application that names its buffers this way keeps open throughout. */
-  open(agent: Agent): Promise<Allocator>;
+  /**
+   * Opens what an application that names its buffers this way keeps open throughout.
+   * @param access of the descriptors that are mapped; both unless given
+   */
+  open(agent: Agent, access?: Access): Promise<Allocator>;
 }
+
+/** As in open(2). */
+export type Access = 'rdonly' | 'wronly' | 'rdwr';
 
 export interface Allocator {
   /** @throws SyscallError as the driver answered */
   allocate(request: AllocationRequest): Promise<AllocatedBuffer>;
+  /**
+   * Ability: to get at a buffer that exists already, by its name.
+   * @param readOnly no mapping made through it can be written to
+   * @throws SyscallError as the driver answered
+   */
+  attach?(name: number, readOnly?: boolean): Promise<AllocatedBuffer>;
+  /** Ability: to free a buffer by its name, which need not be one of this allocator's. */
+  freeNamed?(name: number): Promise<void>;
 }
 
 /** A buffer as the driver named it. */
 export interface AllocatedBuffer {
+  /** What others can attach it by, where the driver has names. */
+  name?: number;
   /** The descriptor to mmap, in the agent's numbering. */
   fd: number;
   /** Byte offset to give to mmap for the buffer's first byte. */
@@ -116,8 +170,12 @@ export interface AllocatedBuffer {
   memory?: string;
   /** What the driver says about the buffer's place, if it says anything. */
   physicalAddress?: number;
+  /** How the driver says that the CPU sees the memory, if it says. */
+  cache?: CacheMode;
   /** Closes every descriptor through which the buffer is held, be it shared with others or not; mappings stay. */
   close(): Promise<void>;
-  /** Gives the buffer back to the driver. */
+  /** Gives the buffer back to the driver. Descriptors through which it is held stay open. */
   free(): Promise<void>;
+  /** Lets go of the buffer altogether, and of nothing else: after that only mappings hold its memory. */
+  release(): Promise<void>;
 }

@@ -22,6 +22,8 @@ export type RigAnnotation =
   | { type: 'cause'; description: string }
   /** The property the test claims, as the report groups it; else the name of the spec file. */
   | { type: 'story'; description: string }
+  /** Name of a witness that told where memory lies; one each. */
+  | { type: '_witness'; description: string }
   /** {@link TargetFacts} as JSON. */
   | { type: '_target'; description: string }
   /** {@link DriverFacts} as JSON. */

@@ -28,4 +28,18 @@ forEachStrategy(() => {
       await mapping.unmap();
     }
   });
+
+  test('ZER-01 a fresh buffer of the page allocator reads as zero, too', async ({ buffers, startAgent }) => {
+    const { pageBytes, promises } = buffers;
+    const memory = promises.pageAllocatorMemory;
+    test.skip(memory === undefined, 'the driver takes no memory from the page allocator by name');
+    await dirtyMemory(startAgent);
+    // Each size a few times: what one buffer gets may be clean by chance.
+    for (const bytes of [1, pageBytes, 3 * pageBytes + 100, 64 * KIB, MIB + pageBytes]) {
+      for (let i = 0; i < 4; i++) {
+        const mapping = await (await buffers.allocate({ bytes, memory })).map({ protection: 'r' });
+        await expect(mapping).toHoldOnly(0);
+      }
+    }
+  });
 });

@@ -171,11 +171,20 @@ for (const { what, recipe, says } of [
     const source = await workshop.files('folder/module', KBUILD);
     const tree = await workshop.tree(recipe);
     await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
-      code: 'MODULE_BUILD',
+      name: 'DriverError [MODULE_BUILD]',
       message: expect.stringMatching(says),
     });
   });
 }
+
+test("a build that this machine cannot finish is not the driver's fault", async ({ workshop }) => {
+  const source = await workshop.files('module', KBUILD);
+  const tree = await workshop.tree('@echo "thing.o: error: No space left on device" >&2; exit 1');
+  await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
+    name: 'LabError [BUILD_MACHINE]',
+    message: expect.stringContaining('No space left on device'),
+  });
+});
 
 test('a profile may allow warnings', async ({ workshop }) => {
   const source = await workshop.files('module', KBUILD);

@@ -13,11 +13,12 @@ export interface PartRule {
 }
 
 const basics = ['harness/errors.ts', 'harness/deadline.ts', 'harness/undo.ts'];
-const local = [...basics, 'harness/process.ts'];
+const local = [...basics, 'harness/process.ts', 'harness/process-identity.ts'];
 
 export const partRules: readonly PartRule[] = [
   { part: 'harness/errors.ts', imports: [], because: 'everything else may import it' },
   { part: 'harness/deadline.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
+  { part: 'harness/process-identity.ts', imports: [], because: 'everything local may import it' },
   { part: 'harness/undo.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
   { part: 'harness/process.ts', imports: basics, because: 'it knows local processes and nothing else' },
   {
@@ -87,6 +88,7 @@ export const partRules: readonly PartRule[] = [
     because: 'a claim reads like a sentence; what it needs, a fixture gives it',
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
+  { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
   { part: 'tests/mutation', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the suite itself' },
   {
     part: 'playwright.config.ts',
@@ -112,7 +114,7 @@ export interface PackageRule {
 export const packageRules: readonly PackageRule[] = [
   {
     package: '@playwright/test',
-    doors: ['fixtures', 'tests/selftest', 'tests/mutation', 'playwright.config.ts'],
+    doors: ['fixtures', 'tests/selftest', 'tests/system', 'tests/mutation', 'playwright.config.ts'],
     instead: 'tests about the driver import `test` and `expect` from fixtures/; reporters `import type` only',
   },
   {

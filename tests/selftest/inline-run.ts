@@ -77,7 +77,7 @@ function write(folder: string, path: string, text: string): void {
 }
 
 /** What the runner around us set up for its own workers is removed for the one we start. */
-function withoutOuterRun(): Record<string, undefined> {
+export function withoutOuterRun(): Record<string, undefined> {
   const names = Object.keys(process.env).filter((name) =>
     /^(PLAYWRIGHT|PW|TEST_|NODE_OPTIONS|CI$)/.test(name),
   );

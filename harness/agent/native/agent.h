@@ -44,10 +44,11 @@ struct verb {
 /* Each table ends with an entry without a name. */
 extern const struct verb file_verbs[], ioctl_verbs[], mapping_verbs[], content_verbs[], sign_verbs[],
 	vma_verbs[], physical_verbs[], kcore_verbs[], process_verbs[], child_verbs[], measure_verbs[],
-	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[];
+	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[];
 
 /* main.c */
 int serve(void);			/* serves stdin until it ends; returns the exit code */
+void serve_line(struct request *request, char *line);	/* into the answer being written */
 void list_verbs(void);			/* into the answer being written: an array of names */
 const char *current_request(void);	/* for last words; "" between requests */
 
@@ -95,6 +96,7 @@ const char *name_of(long value, const struct name *names);	/* or NULL */
 void reply_begin(unsigned long number);
 void reply_end(void);
 bool reply_failed(void);
+const char *reply_failure(void);	/* errno or signal by name; NULL when there was none */
 void reply_flush(void);
 bool reply_is_due(void);		/* a finished answer has waited for a millisecond, or much has */
 /* The same for who cannot let requests in meanwhile: a signal handler, or before execve(). */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 void reply_fault_open(void);
-void reply_fault_close(void);
+void reply_fault_close(const char *signal);
 
 static sigjmp_buf landing;
 static volatile sig_atomic_t armed;
@@ -103,7 +103,7 @@ static void reply_fault(const volatile void *base)
 	reply_hex("address", address);
 	if (caught.si_signo != SIGILL && address >= (uintptr_t)base)
 		reply_hex("offset", address - (uintptr_t)base);
-	reply_fault_close();
+	reply_fault_close(signal_name(caught.si_signo));
 }
 
 bool guarded(void (*body)(void *), void *context, const volatile void *base)

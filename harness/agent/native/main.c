@@ -25,7 +25,7 @@ static const struct verb main_verbs[] = {
 static const struct verb *const tables[] = {
 	main_verbs, file_verbs, ioctl_verbs, mapping_verbs, content_verbs, sign_verbs, vma_verbs,
 	physical_verbs, kcore_verbs, process_verbs, child_verbs, measure_verbs, measure_touch_verbs,
-	syscall_verbs, bus_master_verbs,
+	syscall_verbs, bus_master_verbs, repeat_verbs,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -98,24 +98,29 @@ static void complain(const struct request *request)
 	reply_usage(text);
 }
 
+void serve_line(struct request *request, char *line)
+{
+	request_parse(request, line);
+	if (!request->bad)
+		request->verb = find_verb(line);
+	if (request->bad) {
+		reply_usage(request->complaint);
+	} else if (!request->verb) {
+		reply_usage("no such verb; help lists them");
+	} else {
+		if (request_fits_usage(request))
+			request->verb->run(request);
+		if (request->bad)
+			complain(request);
+	}
+}
+
 static void answer(unsigned long number, char *line)
 {
 	struct request request = { .number = number };
 
 	reply_begin(number);
-	request_parse(&request, line);
-	if (!request.bad)
-		request.verb = find_verb(line);
-	if (request.bad) {
-		reply_usage(request.complaint);
-	} else if (!request.verb) {
-		reply_usage("no such verb; help lists them");
-	} else {
-		if (request_fits_usage(&request))
-			request.verb->run(&request);
-		if (request.bad)
-			complain(&request);
-	}
+	serve_line(&request, line);
 	reply_end();
 }
 

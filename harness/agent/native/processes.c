@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static const struct name limits[] = {
@@ -78,6 +79,34 @@ static void verb_sleep_ms(struct request *request)
 		wait_for(-1, 0, milliseconds);
 }
 
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+	alarms++;
+}
+
+/* Not restarting: whoever is interrupted has to be able to stand it. */
+static void verb_alarm(struct request *request)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	int microseconds = arg_int(request, 0);
+	struct itimerval every = { .it_interval.tv_usec = microseconds % 1000000,
+				   .it_interval.tv_sec = microseconds / 1000000 };
+
+	if (!request_bad(request) && microseconds < 0)
+		request_complain(request, "a negative time");
+	if (request_bad(request))
+		return;
+	every.it_value = every.it_interval;
+	sigaction(SIGALRM, &action, NULL);
+	if (setitimer(ITIMER_REAL, &every, NULL) < 0)
+		return reply_error("setitimer");
+	reply_i64("signals", alarms);
+	alarms = 0;
+}
+
 /* For good: user, group and no other groups. */
 static void verb_setuid(struct request *request)
 {
@@ -113,6 +142,8 @@ const struct verb process_verbs[] = {
 	{ "usage", "", "page faults and involuntary switches so far", verb_usage },
 	{ "rlimit", "RESOURCE [SOFT] [HARD]", "answers a limit, then sets it", verb_rlimit },
 	{ "sleep-ms", "MILLISECONDS", "sleeps", verb_sleep_ms },
+	{ "alarm", "MICROSECONDS", "a signal again and again, 0 for none; answers how many came so far",
+	  verb_alarm },
 	{ "setuid", "UID [GID]", "becomes another user, for good", verb_setuid },
 	{ "exec-self", "", "executes the agent anew in this process; its hello is the answer",
 	  verb_exec_self },

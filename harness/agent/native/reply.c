@@ -27,6 +27,7 @@ static size_t line_start;	/* before this, answers are finished */
 static uint64_t oldest;		/* when the first of them was */
 static unsigned long line_number;
 static bool failed;
+static char failure[24];	/* errno or signal by name, while `failed` */
 static bool comma;		/* the next member needs one before it */
 
 static void put(const char *text, size_t bytes)
@@ -133,9 +134,20 @@ bool reply_failed(void)
 	return failed;
 }
 
+const char *reply_failure(void)
+{
+	return failed ? failure : NULL;
+}
+
 void reply_reset(void)
 {
 	used = line_start = 0;
+}
+
+static void note_failure(const char *name)
+{
+	failed = true;
+	snprintf(failure, sizeof(failure), "%s", name);
 }
 
 void reply_error(const char *call)
@@ -151,7 +163,7 @@ void reply_error(const char *call)
 	reply_i64("number", number);
 	reply_text("call", call);
 	put("}", 1);
-	failed = true;
+	note_failure(name ? name : "?");
 }
 
 void reply_usage(const char *text)
@@ -160,20 +172,20 @@ void reply_usage(const char *text)
 		return;
 	start_line("usage");
 	put_quoted(text, strlen(text));
-	failed = true;
+	note_failure("usage");
 }
 
-/* fault.c: the members of a fault follow, and reply_fault_close(). */
+/* fault.c: the members of a fault follow, and reply_fault_close() with the signal's name. */
 void reply_fault_open(void)
 {
 	start_line("fault");
 	put("{", 1);
 }
 
-void reply_fault_close(void)
+void reply_fault_close(const char *signal)
 {
 	put("}", 1);
-	failed = true;
+	note_failure(signal);
 }
 
 void reply_raw(const char *key, const char *json, size_t bytes)

@@ -21,13 +21,14 @@
 static const struct name calls[] = {
 	CALL(close_range),	CALL(dup3),		CALL(epoll_create1),	CALL(epoll_ctl),
 	CALL(eventfd2),		CALL(fallocate),	CALL(fsync),		CALL(futex),
-	CALL(getppid),		CALL(io_uring_register), CALL(io_uring_setup),	CALL(kill),
+	CALL(delete_module),	CALL(getppid),		CALL(io_uring_register), CALL(io_uring_setup),
+	CALL(kill),
 	CALL(memfd_create),	CALL(mkdirat),		CALL(mlock2),		CALL(mlockall),
 	CALL(move_pages),	CALL(mseal),		CALL(munlockall),	CALL(openat),
 	CALL(pidfd_getfd),	CALL(pidfd_open),	CALL(pipe2),		CALL(prctl),
 	CALL(process_madvise),	CALL(process_vm_readv),	CALL(process_vm_writev), CALL(ptrace),
 	CALL(readv),		CALL(remap_file_pages),	CALL(sched_yield),	CALL(splice),
-	CALL(unlinkat),		CALL(userfaultfd),	CALL(vmsplice),		CALL(writev),
+	CALL(unlinkat),		CALL(unshare),		CALL(userfaultfd),	CALL(vmsplice),		CALL(writev),
 #ifdef SYS_mbind
 	CALL(mbind),
 #endif

@@ -10,13 +10,16 @@ import { mkdtemp, readFile, readdir, rm, statfs, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LabError } from '../../errors.ts';
+import { isAlive, ownIdentity } from '../../process-identity.ts';
 
-const PREFIX = 'bufrig-guest-';
+const PREFIX = 'bufrig-vm-';
 const OWNER_FILE = 'owner';
 /** Room a guest needs beside its RAM: boot archive, console, sockets. */
 const BESIDE_RAM_BYTES = 96 * 1024 * 1024;
 /** Memory-backed and writable by everybody on Linux; reading a guest's RAM from it costs no disk. */
 const MEMORY_BACKED = '/dev/shm';
+/** Where guests' folders are made, the better place first. */
+const PARENTS = [MEMORY_BACKED, tmpdir()];
 
 // Kills what left a pid file, because PR_SET_PDEATHSIG has a gap between fork and prctl.
 const GUARDIAN = `cat >/dev/null
@@ -40,8 +43,8 @@ export class RunFolder {
    */
   static async create(ramBytes: number): Promise<RunFolder> {
     const needed = ramBytes + BESIDE_RAM_BYTES;
-    const parent = await firstWithRoom([MEMORY_BACKED, tmpdir()], needed);
-    await sweep(parent);
+    const parent = await firstWithRoom(PARENTS, needed);
+    for (const folder of await abandonedGuestFolders()) await rm(folder, { recursive: true, force: true });
     const path = await mkdtemp(join(parent, PREFIX));
     const guardian = spawn('sh', ['-c', GUARDIAN, 'sh', path], {
       stdio: ['pipe', 'ignore', 'ignore'],
@@ -51,7 +54,7 @@ export class RunFolder {
     // A guardian that was killed is no reason for the run to fail: dispose() and sweep() remain.
     guardian.on('error', () => {});
     guardian.stdin?.on('error', () => {});
-    await writeFile(join(path, OWNER_FILE), await identityOf(process.pid));
+    await writeFile(join(path, OWNER_FILE), ownIdentity());
     return new RunFolder(path, guardian);
   }
 
@@ -81,25 +84,19 @@ async function firstWithRoom(parents: string[], bytes: number): Promise<string> 
   });
 }
 
-/** Removes the folders of owners that are no more. */
-async function sweep(parent: string): Promise<void> {
-  for (const name of await readdir(parent).catch(() => [])) {
-    if (!name.startsWith(PREFIX)) continue;
-    const path = join(parent, name);
-    const owner = await readFile(join(path, OWNER_FILE), 'utf8').catch(() => undefined);
-    // A folder without owner is one that is being made right now.
-    if (owner === undefined || owner === '') continue;
-    if ((await identityOf(Number.parseInt(owner, 10))) !== owner) {
-      await rm(path, { recursive: true, force: true });
+/** The folders of guests whose owners are no more; the next guest's owner removes them. */
+export async function abandonedGuestFolders(): Promise<string[]> {
+  const abandoned: string[] = [];
+  for (const parent of PARENTS) {
+    for (const name of await readdir(parent).catch(() => [])) {
+      if (!name.startsWith(PREFIX)) continue;
+      const path = join(parent, name);
+      // A folder without owner is one that is being made right now.
+      const owner = await readFile(join(path, OWNER_FILE), 'utf8').catch(() => '');
+      if (owner !== '' && isAlive(owner) === false) abandoned.push(path);
     }
   }
-}
-
-/** A process id with its start time, since ids are used again (proc(5): /proc/PID/stat field 22). */
-async function identityOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  const afterName = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${pid} ${afterName[19] ?? 'gone'}`;
+  return abandoned;
 }
 
 function mebibytes(bytes: number): string {

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Requests that the agent makes over and over by itself. Only counts come back, so a hundred thousand
+ * calls cost one line; and children that were told to repeat run at the same time.
+ */
+import type { Child } from './child.ts';
+import type { Agent } from './client.ts';
+import { described, encodeRequest, type Argument } from './message.ts';
+
+/** A request as its verb and arguments, as `agent.request` takes them. */
+export type Step = readonly [verb: string, ...args: Argument[]];
+
+/** What came of one step in all rounds. */
+export interface Repeated {
+  /** Times it succeeded. */
+  ok: number;
+  /** Times it failed, by errno or signal; all beyond the first 15 kinds under `others`. */
+  failed: Record<string, number>;
+}
+
+/** The argument of an ioctl as a step takes it. */
+export function ioctlStep(fd: number, request: number | bigint, data: Buffer): Step {
+  return ['ioctl', fd, request, data.toString('hex')];
+}
+
+/** Makes the steps one after the other, `times` times. @returns in the order of the steps */
+export async function repeat(agent: Agent, times: number, steps: readonly Step[]): Promise<Repeated[]> {
+  const args = steps.flatMap((step, index) => (index === 0 ? [...step] : [';', ...step]));
+  return (await agent.request<{ steps: Repeated[] }>('repeat', times, ...args)).steps;
+}
+
+/** The same, in a child that is left at it. */
+export async function beginRepeating(child: Child, times: number, steps: readonly Step[]): Promise<void> {
+  await child.begin(
+    `repeat ${times} ${steps.map(([verb, ...args]) => encodeRequest(verb, args)).join(' ; ')}`,
+  );
+}
+
+/** What a child came to that {@link beginRepeating} left at it. */
+export async function finishRepeating(child: Child): Promise<Repeated[]> {
+  return described<{ steps: Repeated[] }>(await child.finish()).steps;
+}

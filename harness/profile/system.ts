@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/** The driver as the rest of the system sees it: its node, its files in sysfs, its bindings, its limits. */
+
+export interface SystemView {
+  /** The most that the device node's mode may allow, for example `0o660`. */
+  nodeMode: number;
+  /** Folders with everything the driver shows of itself outside of its node. */
+  shown: readonly string[];
+  /** Files with the number of objects that are alive, by what they count. */
+  alive: Readonly<Record<string, string>>;
+  /** How a device is taken from the driver and given back, where that can be done. */
+  binding?: Binding;
+  /** How several devices are had at once. */
+  instances?: Instances;
+  /** Limits on what can be allocated. */
+  quota?: Quota;
+  /** Files with insmod's arguments that must be refused, each alone. */
+  badParameters?: readonly string[];
+}
+
+export interface Binding {
+  /** Folder of the driver in sysfs, with `bind` and `unbind`. */
+  driver: string;
+  /** What is written there. */
+  device: string;
+  /** What mappings show after unbinding: what they held, a SIGBUS, or zeroes. */
+  mappings: 'keep' | 'SIGBUS' | 'zero';
+  /** How calls on files opened before, and open() itself, fail afterwards. */
+  gone: readonly string[];
+}
+
+export interface Instances {
+  /** Arguments of insmod for two devices. */
+  parameters: readonly string[];
+  nodes: readonly [string, string];
+  /** Where each one's binding is. */
+  bindings: readonly [Binding, Binding];
+}
+
+export interface Quota {
+  /** Writable files with a number of bytes, 0 for no limit. */
+  perOpenFile?: string;
+  total?: string;
+  /** How a request beyond is refused. */
+  exceeded: readonly string[];
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: MIT
+/**
+ * CON: many processes at one driver at once. Each repeats requests by itself, so that they meet inside
+ * the kernel; afterwards everything is back, and the kernel has said nothing.
+ */
+import { beginRepeating, expect, finishRepeating, repeat, test } from '../../fixtures/index.ts';
+import type { Repeated } from '../../harness/agent/repeat.ts';
+import { argumentOf } from '../../harness/profile/ioctls.ts';
+
+const PROCESSES = 4;
+const ROUNDS = 500;
+
+test('CON-01 processes that allocate and free at once do not disturb each other', async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const balance = await balanceOf(`${PROCESSES} processes at once`, async () => {
+    const children = await Promise.all(Array.from({ length: PROCESSES }, () => agent.fork()));
+    for (const child of children) {
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      await beginRepeating(child, ROUNDS, ioctls.abi.churn(fd, agent.pageBytes));
+    }
+    const all = await Promise.all(children.map(finishRepeating));
+    for (const child of children) await child.exit();
+    expect(all.flat()).toEqual(all.flat().map(() => ({ ok: ROUNDS, failed: {} })));
+  });
+  await expect(balance).toBalance();
+});
+
+test('CON-01 processes that share an open file get one answer each', async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const balance = await balanceOf(`${PROCESSES} processes with one open file`, async () => {
+    const fd = await agent.open(driver.profile.device, 'rdwr');
+    const children = await Promise.all(Array.from({ length: PROCESSES }, () => agent.fork()));
+    const steps = ioctls.abi.churn(fd, agent.pageBytes);
+    for (const child of children) await beginRepeating(child, ROUNDS, steps);
+    const all = await Promise.all(children.map(finishRepeating));
+    for (const child of children) await child.exit();
+    await agent.close(fd);
+    const [made, , freed] = steps.map((_, step) =>
+      all.reduce((sum, outcome) => sum + (outcome[step]?.ok ?? 0), 0),
+    );
+    // What one process made any of them may have freed, and none twice; the last may be left to close().
+    expect(made, 'buffers made').toBeGreaterThan(0);
+    expect([made, (made ?? 0) - 1], `buffers freed of ${made} made`).toContain(freed);
+    expect(errorsIn(all)).toEqual(expect.not.arrayContaining(['EFAULT', 'EINVAL', 'ENOMEM', 'EIO', 'usage']));
+  });
+  await expect(balance).toBalance();
+});
+
+test('CON-03 a name that is guessed leads to a whole buffer, or to none', async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const byName = ioctls.calls.filter((call) => call.byId !== undefined && call.makesDmaBuf === undefined);
+  test.skip(byName.length === 0, 'buffers of this driver have no names');
+  const balance = await balanceOf('guessing names', async () => {
+    const owner = await agent.fork();
+    const theirs = await owner.agent.open(driver.profile.device, 'rdwr');
+    const own = await agent.open(driver.profile.device, 'rdwr');
+    let met = 0;
+    for (let round = 0; round < 10; round++) {
+      const first = await nextName();
+      await beginRepeating(owner, ROUNDS, ioctls.abi.churn(theirs, agent.pageBytes));
+      const guesses = Array.from({ length: ROUNDS }, (_, ahead) => first + ahead);
+      for (const call of byName.filter(({ tellsAbout }) => tellsAbout !== undefined)) {
+        const answers = await Promise.all(
+          guesses.map((id) => agent.attempt(() => agent.ioctl(own, call.request, named(call, id)))),
+        );
+        for (const { ok } of answers) {
+          if (ok === undefined) continue;
+          const fields = call.layout.decode(ok.data);
+          met += 1;
+          expect(Number(fields[call.tellsAbout ?? '']), `${call.name} about a buffer in the making`).toBe(
+            agent.pageBytes,
+          );
+        }
+      }
+      const [made] = await finishRepeating(owner);
+      expect(made).toEqual({ ok: ROUNDS, failed: {} });
+    }
+    await owner.exit();
+    await agent.close(own);
+    test.info().annotations.push({ type: 'met', description: `${met} buffers of the other process` });
+  });
+  await expect(balance).toBalance();
+
+  function named(call: (typeof byName)[number], id: number): Buffer {
+    const nothing = { fd: -1, values: {}, end: () => Promise.resolve() };
+    return argumentOf(ioctls.abi, call, nothing, { [call.byId?.field ?? '']: id });
+  }
+
+  /** Names count up: the one after that of a buffer made now. */
+  async function nextName(): Promise<number> {
+    const [call] = byName;
+    if (call === undefined) return 0;
+    const situation = await call.prepare(agent);
+    await situation.end();
+    return (situation.id ?? 0) + 1;
+  }
+});
+
+test('CON-04 a mapping made while its buffer is freed is whole, or is refused', async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const { outOfBounds } = driver.profile.properties;
+  const balance = await balanceOf('mapping against freeing', async () => {
+    const fd = await agent.open(driver.profile.device, 'rdwr');
+    const child = await agent.fork();
+    let mapped = 0;
+    for (let round = 0; round < 5; round++) {
+      await beginRepeating(child, ROUNDS, ioctls.abi.churn(fd, agent.pageBytes));
+      const tries = await Promise.all(
+        Array.from({ length: ROUNDS }, () =>
+          agent.attempt(() => agent.mmap({ length: agent.pageBytes, fd })),
+        ),
+      );
+      const maps = tries.flatMap(({ ok }) => ok ?? []);
+      mapped += maps.length;
+      const seen = await Promise.all(maps.map((map) => agent.attempt(() => map.load(0))));
+      // Whose memory it is now is this mapping's, and a fresh buffer's reads as zero.
+      expect(seen.map((outcome) => outcome.ok ?? outcome)).toEqual(maps.map(() => 0n));
+      expect(outOfBounds).toEqual(
+        expect.arrayContaining([...new Set(tries.flatMap(({ errno }) => errno ?? []))]),
+      );
+      await Promise.all(maps.map((map) => map.unmap()));
+      await finishRepeating(child);
+    }
+    await child.exit();
+    await agent.close(fd);
+    test.info().annotations.push({ type: 'met', description: `${mapped} mappings` });
+  });
+  await expect(balance).toBalance();
+});
+
+test('CON-05 an argument that changes during the call does no harm', async ({ agent, ioctls, balanceOf }) => {
+  const rounds = 2000;
+  const balance = await balanceOf('changing arguments', () =>
+    ioctls.forEach(
+      async ({ call, situation, argument }) => {
+        // Shared with a child, so that both see one argument.
+        const shared = await agent.mmap({ length: agent.pageBytes });
+        const child = await agent.fork();
+        for (const { name, bytes, offset } of call.layout.places().slice(0, 6)) {
+          await shared.poke(0, argument());
+          const usual = argument();
+          const value = bytes === 8 ? usual.readBigUInt64LE(offset) : BigInt(usual.readUInt32LE(offset));
+          const width = bytes === 8 ? 8 : 4;
+          const store = (other: bigint) =>
+            ['store', shared.address + offset, width, BigInt.asUintN(bytes * 8, other)] as const;
+          await beginRepeating(child, rounds, [store(value), store(~value), store(0n), store(value + 8n)]);
+          const [asked] = await repeat(agent, rounds, [
+            ['ioctl-at', situation.fd, call.request, shared.address],
+          ]);
+          await finishRepeating(child);
+          const documented = [
+            ...call.errors,
+            ...ioctls.abi.malformed,
+            ...(ioctls.abi.growth?.unknownTail ?? []),
+            'EFAULT',
+          ];
+          expect(documented, `errors of ${call.name} while ${name} changes`).toEqual(
+            expect.arrayContaining(Object.keys(asked?.failed ?? {})),
+          );
+        }
+        await child.exit();
+        await shared.unmap();
+      },
+      ioctls.calls.filter((call) => call.makesDmaBuf === undefined),
+    ),
+  );
+  await expect(balance).toBalance();
+});
+
+test('CON-08 opening while the device goes and comes succeeds, or is refused', async ({
+  agent,
+  driver,
+  lifecycle,
+  balanceOf,
+}) => {
+  const { binding } = driver.profile.system;
+  test.skip(binding === undefined, 'the driver cannot be taken from its device');
+  if (binding === undefined) return;
+  const balance = await balanceOf('opening against unbinding', async () => {
+    const children = await Promise.all(Array.from({ length: 2 }, () => agent.fork()));
+    for (const child of children) {
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      await child.agent.close(fd);
+      await beginRepeating(child, 15_000, [
+        ['open', driver.profile.device, 'rdwr'],
+        ['close', fd],
+      ]);
+    }
+    for (let cycle = 0; cycle < 10; cycle++) {
+      await lifecycle.unbind(binding);
+      await lifecycle.bind(binding);
+    }
+    const all = await Promise.all(children.map(finishRepeating));
+    for (const child of children) await child.exit();
+    const [opened, refused] = [
+      all.map(([open]) => open?.ok ?? 0),
+      errorsIn(all.map(([open]) => [open as Repeated])),
+    ];
+    expect(Math.min(...opened), 'times it could be opened').toBeGreaterThan(0);
+    expect([...binding.gone, 'ENOENT', 'ENXIO']).toEqual(expect.arrayContaining(refused));
+  });
+  await expect(balance).toBalance();
+});
+
+test('CON-10 signals interrupt no call that does not say so', async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const balance = await balanceOf('a storm of signals', async () => {
+    const child = await agent.fork();
+    const fd = await child.agent.open(driver.profile.device, 'rdwr');
+    await child.agent.request('alarm', 1000);
+    const outcome = await repeat(child.agent, ROUNDS * 2, ioctls.abi.churn(fd, agent.pageBytes));
+    const { signals } = await child.agent.request<{ signals: number }>('alarm', 0);
+    await child.exit();
+    expect(signals, 'signals that came').toBeGreaterThan(10);
+    expect(outcome).toEqual(outcome.map(() => ({ ok: ROUNDS * 2, failed: {} })));
+  });
+  await expect(balance).toBalance();
+});
+
+/** Every errno that any step of any process failed with. */
+function errorsIn(outcomes: readonly (readonly Repeated[])[]): string[] {
+  return [...new Set(outcomes.flat().flatMap(({ failed }) => Object.keys(failed)))];
+}

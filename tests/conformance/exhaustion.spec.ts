@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/**
+ * RES: when there is no more memory, no more descriptors or no more names, a call says so, the kernel
+ * has nothing to complain about, and nothing is lost. Documentation/core-api/memory-allocation.rst.
+ */
+import {
+  allocation,
+  expect,
+  forEachStrategy,
+  ioctlStep,
+  kilobytesOf,
+  lowestFree,
+  repeat,
+  test,
+} from '../../fixtures/index.ts';
+import { fieldsOf } from '../../harness/profile/ioctls.ts';
+
+const MIB = 1024 * 1024;
+const LIVE = 1000;
+
+forEachStrategy(() => {
+  test('RES-01 more memory than there is is refused, and nobody pays for it', async ({
+    agent,
+    buffers,
+    kernelSays,
+  }) => {
+    const total = kilobytesOf(await agent.readText('/proc/meminfo'), 'MemTotal') * 1024;
+    const killed = async () => /^oom_kill (\d+)$/m.exec(await agent.readText('/proc/vmstat'))?.[1];
+    const before = await killed();
+    // A 32-bit kernel, or a strategy with offsets of few bits, may say that it cannot even name it.
+    for (const bytes of [2 * total, 2 ** 40, 2 ** 47, 2 ** 62]) {
+      await expect(allocation(buffers, { bytes: BigInt(bytes) })).toFailWith(['ENOMEM', 'EOVERFLOW']);
+    }
+    expect(await killed(), 'processes killed for want of memory').toBe(before);
+    expect(await kernelSays(), 'what the kernel logged').toEqual([]);
+    await buffers.allocate({ bytes: MIB });
+  });
+});
+
+test('RES-02 what fits once fits again, three times over', async ({
+  agent,
+  buffers,
+  balanceOf,
+  kernelSays,
+}) => {
+  const counts: number[] = [];
+  const balance = await balanceOf('filling memory three times', async () => {
+    for (let round = 0; round < 3; round++) counts.push(await fill());
+  });
+  await expect(balance).toBalance();
+  expect(counts[0], 'buffers that fit').toBeGreaterThan(4);
+  // Movable memory may be in the way of one more or less.
+  expect(Math.min(...counts), `buffers that fit: ${counts.join(', ')}`).toBeGreaterThanOrEqual(
+    (counts[0] ?? 0) - 1,
+  );
+  expect(await kernelSays(), 'what the kernel logged').toEqual([]);
+
+  async function fill(): Promise<number> {
+    // Those of a process that ends come back.
+    const child = await agent.fork();
+    const own = buffers.others({ agent: child.agent });
+    let count = 0;
+    for (;;) {
+      const { errno } = await agent.attempt(() => own.allocate({ bytes: 16 * MIB }));
+      if (errno !== undefined) {
+        expect(errno, 'how the last one was refused').toBe('ENOMEM');
+        break;
+      }
+      count += 1;
+    }
+    await child.exit();
+    return count;
+  }
+});
+
+test('RES-06 memory that others occupy is moved away, or the request is refused', async ({
+  agent,
+  buffers,
+  startAgent,
+  kernelSays,
+}) => {
+  const free = kilobytesOf(await agent.readText('/proc/meminfo'), 'MemFree') * 1024;
+  const tenant = await startAgent();
+  // Anonymous pages are movable, so they fill CMA, too.
+  const rooms = [];
+  for (let left = Math.floor((free * 0.8) / MIB) * MIB; left > 0; left -= 64 * MIB) {
+    const room = await tenant.anonymous(Math.min(left, 64 * MIB));
+    await room.writePattern(BigInt(left));
+    rooms.push({ room, seed: BigInt(left) });
+  }
+  const { ok, errno } = await agent.attempt(() => buffers.allocate({ bytes: 16 * MIB }));
+  if (ok === undefined) expect(errno, 'how it was refused').toBe('ENOMEM');
+  else await expect(await ok.map()).toHoldOnly(0);
+  for (const { room, seed } of rooms) {
+    expect(await room.verifyPattern(seed), 'what others had in memory').toMatchObject({ mismatches: 0 });
+  }
+  await tenant.end();
+  expect(await kernelSays(), 'what the kernel logged').toEqual([]);
+  await buffers.allocate({ bytes: 16 * MIB });
+});
+
+test('RES-08 without a free descriptor nothing is made, a thousand times', async ({
+  agent,
+  ioctls,
+  balanceOf,
+}) => {
+  const makers = ioctls.calls.filter((call) => fieldsOf(call, 'out-descriptor').length > 0);
+  test.skip(makers.length === 0, 'no ioctl of this driver returns a descriptor');
+  const rounds = 1000;
+  const balance = await balanceOf(`${rounds} calls without a free descriptor`, () =>
+    ioctls.forEach(async ({ call, situation, argument }) => {
+      const used = (await agent.openFiles()).map(({ fd }) => fd);
+      const { soft } = await agent.request<{ soft: string }>('rlimit', 'nofile');
+      await agent.request('rlimit', 'nofile', lowestFree(used));
+      const [made] = await repeat(agent, rounds, [ioctlStep(situation.fd, call.request, argument())]);
+      await agent.request('rlimit', 'nofile', soft === 'unlimited' ? soft : Number(soft));
+      expect(made, call.name).toEqual({ ok: 0, failed: { EMFILE: rounds } });
+    }, makers),
+  );
+  await expect(balance).toBalance();
+});
+
+test(`RES-09 ${LIVE} buffers live at once, and as many again after them`, async ({
+  agent,
+  driver,
+  ioctls,
+  balanceOf,
+}) => {
+  const balance = await balanceOf(`twice ${LIVE} buffers`, async () => {
+    for (let round = 0; round < 2; round++) {
+      const fd = await agent.open(driver.profile.device, 'rdwr');
+      const [made] = await repeat(agent, LIVE, [ioctls.abi.pile(fd, agent.pageBytes)]);
+      await agent.close(fd);
+      expect(made).toEqual({ ok: LIVE, failed: {} });
+    }
+  });
+  await expect(balance).toBalance();
+});
+
+// Measured in an emulated guest: 25 s for 140,000 failures.
+test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ agent, ioctls, balanceOf }) => {
+  const makers = ioctls.calls.filter((call) => call.makesBuffer === true);
+  test.skip(makers.length === 0, 'no ioctl of this driver makes a buffer');
+  const rounds = 140_000;
+  const balance = await balanceOf(`${rounds} allocations whose result cannot be told`, () =>
+    ioctls.forEach(async ({ call, situation, argument }) => {
+      const memory = await agent.anonymous(agent.pageBytes);
+      await memory.poke(0, argument());
+      await memory.protect('r');
+      const patient = agent.allowing(600_000);
+      const [made] = await repeat(patient, rounds, [
+        ['ioctl-at', situation.fd, call.request, memory.address],
+      ]);
+      expect(made).toEqual({ ok: 0, failed: { EFAULT: rounds } });
+      await memory.unmap();
+      await agent.ioctl(situation.fd, call.request, argument());
+    }, makers),
+  );
+  await expect(balance).toBalance();
+});

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+/**
+ * PRM: who may open the device, learn where memory lies, and use what belongs to others.
+ * Documentation/admin-guide/sysfs-rules.rst; capabilities(7), user_namespaces(7).
+ */
+import { expect, forEachStrategy, observed, test } from '../../fixtures/index.ts';
+import type { Agent } from '../../harness/agent/client.ts';
+import type { Expectation } from '../../harness/judge/observation.ts';
+
+/** Nobody in particular; has no rights and owns nothing. */
+const NOBODY = 65_534;
+/** linux/sched.h */
+const CLONE_NEWUSER = 0x1000_0000;
+
+test('PRM-01 the node is closed to everybody but its owner and group', async ({ agent, driver }) => {
+  const { device, system } = driver.profile;
+  const { mode, type, uid } = await agent.request<{ mode: string; type: string; uid: number }>(
+    'stat',
+    device,
+  );
+  expect({ type, uid }).toEqual({ type: 'character device', uid: 0 });
+  const more = parseInt(mode, 8) & ~system.nodeMode;
+  expect(more.toString(8), `rights in ${mode} beyond ${system.nodeMode.toString(8)}`).toBe('0');
+  const child = await agent.fork();
+  await child.agent.request('setuid', NOBODY);
+  const calls = (['rdonly', 'wronly', 'rdwr'] as const).map((access) =>
+    observed(`open() by a user without rights, ${access}`, ['EACCES'], () =>
+      child.agent.open(device, access),
+    ),
+  );
+  await expect(await Promise.all(calls)).toEndAsExpected();
+});
+
+forEachStrategy(() => {
+  test('PRM-02 nothing that everybody can read tells where buffers lie', async ({
+    agent,
+    buffers,
+    driver,
+    target,
+  }) => {
+    const mappings = [];
+    for (const pages of [1, 16, 256]) {
+      mappings.push(await (await buffers.allocate({ bytes: pages * buffers.pageBytes })).map());
+    }
+    const addresses = mappings.flatMap(({ buffer }) => buffer.allocated.physicalAddress ?? []);
+    test.skip(addresses.length === 0, 'the driver tells nobody where its buffers lie');
+    const child = await agent.fork();
+    await child.agent.request('setuid', NOBODY);
+    const found = await target.exec([
+      'find',
+      ...driver.profile.system.shown,
+      '-follow',
+      '-maxdepth',
+      '4',
+      '-type',
+      'f',
+    ]);
+    const own = (await child.agent.openFiles()).map(({ fd }) => `/proc/self/fdinfo/${fd}`);
+    const files = [
+      ...found.stdout.split('\n').filter((path) => path !== ''),
+      ...own,
+      '/proc/iomem',
+      '/proc/self/maps',
+    ];
+    const texts = await readable(child.agent, files);
+    // With some strategies the offset of a mapping is its address, by design: that is for PRM-04.
+    const byDesign = mappings.some(
+      ({ buffer }) => Number(buffer.allocated.mmapOffset) === buffer.allocated.physicalAddress,
+    );
+    await expect({
+      addresses,
+      pageBytes: buffers.pageBytes,
+      texts: byDesign ? texts.filter(({ source }) => source !== '/proc/self/maps') : texts,
+    }).toTellNoAddress();
+  });
+});
+
+test('PRM-03 addresses are told to nobody without the capability', async ({ agent, ioctls }) => {
+  const privileged = ioctls.calls.filter((call) => call.privileged !== undefined);
+  test.skip(privileged.length === 0, 'no ioctl of this driver tells an address');
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const ask = (asker: Agent) => () => asker.ioctl(situation.fd, call.request, argument());
+    attempts.push(await observed(`${call.name} by root`, ['success'], ask(agent)));
+    const child = await agent.fork();
+    await child.agent.request('setuid', NOBODY);
+    // Through the same open file: a right of the file would be passed on with it.
+    attempts.push(await observed(`${call.name} by another user`, call.privileged ?? [], ask(child.agent)));
+    await child.exit();
+  }, privileged);
+  await expect(attempts).toEndAsExpected();
+});
+
+test(
+  'PRM-04 an address as an offset is a handle for one’s own buffers, and tells nothing of others',
+  { tag: '@offset-physical' },
+  async ({ agent, driver, startAgent }) => {
+    const strategy = driver.profile.strategies['offset-physical'];
+    if (strategy === undefined) return;
+    const other = await startAgent();
+    const theirs = await (await strategy.open(other)).allocate({ bytes: 4 * agent.pageBytes });
+    const own = await (await strategy.open(agent)).allocate({ bytes: 4 * agent.pageBytes });
+    const page = BigInt(agent.pageBytes);
+    // The own buffer's address with a high bit flipped is certainly nobody's.
+    const offsets = [theirs.mmapOffset, theirs.mmapOffset + page, 0n, page, own.mmapOffset ^ (1n << 43n)];
+    const answers = await Promise.all(
+      offsets.map((offset) =>
+        agent.attempt(() => agent.mmap({ length: agent.pageBytes, fd: own.fd, offset })),
+      ),
+    );
+    await other.end();
+    const errors = answers.map(({ errno }) => errno ?? 'success');
+    expect(new Set(errors), `answers for ${offsets.map((offset) => offset.toString(16)).join(', ')}`).toEqual(
+      new Set([driver.profile.properties.outOfBounds[0]]),
+    );
+  },
+);
+
+test('PRM-05 another user’s buffer cannot be used by guessing its name', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const byName = ioctls.calls.filter((call) => call.byId !== undefined);
+  test.skip(byName.length === 0, 'buffers of this driver have no names');
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const child = await agent.fork();
+    // It may open the node, by its group for example, and then has rights to nothing else.
+    const fd = await child.agent.open(driver.profile.device, 'rdwr');
+    await child.agent.request('setuid', NOBODY);
+    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+    attempts.push(
+      await observed(`${call.name} with another user's buffer`, call.byId?.stranger ?? [], () =>
+        child.agent.ioctl(fd, call.request, named),
+      ),
+    );
+    await child.exit();
+    attempts.push(
+      await observed(`${call.name} by its owner, afterwards`, ['success'], () =>
+        agent.ioctl(situation.fd, call.request, argument()),
+      ),
+    );
+  }, byName);
+  await expect(attempts).toEndAsExpected();
+});
+
+test('PRM-06 root of a user namespace of one’s own has no right to addresses', async ({ agent, ioctls }) => {
+  const privileged = ioctls.calls.filter((call) => call.privileged !== undefined);
+  test.skip(privileged.length === 0, 'no ioctl of this driver tells an address');
+  const child = await agent.fork();
+  const { errno } = await agent.attempt(() => child.agent.request('syscall', 'unshare', CLONE_NEWUSER));
+  test.skip(errno !== undefined, `this kernel makes no user namespaces: ${errno}`);
+  expect(await child.agent.readText('/proc/self/status')).toMatch(/^CapEff:\s*0*[1-9a-f]/m);
+  const attempts: Expectation[] = [];
+  for (const call of privileged) {
+    const situation = await call.prepare(agent);
+    const passed = await child.give(situation.fd);
+    await ioctls.with(call, async ({ argument }) => {
+      attempts.push(
+        await observed(`${call.name} by root of a user namespace`, call.privileged ?? [], () =>
+          child.agent.ioctl(passed, call.request, argument()),
+        ),
+      );
+    });
+    await situation.end();
+  }
+  await expect(attempts).toEndAsExpected();
+});
+
+/** Those of these files that the agent's user may read, with their text. */
+async function readable(agent: Agent, files: readonly string[]): Promise<{ source: string; text: string }[]> {
+  const read = files.map(async (source) => {
+    const { ok } = await agent.attempt(() => agent.readText(source));
+    return ok === undefined ? [] : [{ source, text: ok }];
+  });
+  return (await Promise.all(read)).flat();
+}

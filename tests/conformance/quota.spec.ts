@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/** RES-03, RES-04, PRM-08: limits on bytes hold to the byte, for everybody, and are given back. */
+import { beginRepeating, expect, finishRepeating, observed, test } from '../../fixtures/index.ts';
+import type { Agent } from '../../harness/agent/client.ts';
+import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
+import type { Expectation } from '../../harness/judge/observation.ts';
+
+const PAGES = 64;
+const NOBODY = 65_534;
+const RACERS = 8;
+const TRIES = 40;
+
+for (const scope of ['perOpenFile', 'total'] as const) {
+  test(`RES-03 the limit ${scope === 'total' ? 'for all' : 'of an open file'} is exact, and what is given back counts again`, async ({
+    agent,
+    driver,
+    target,
+    lifecycle,
+  }) => {
+    const { quota } = driver.profile.system;
+    const file = quota?.[scope];
+    test.skip(file === undefined, 'the driver has no such limit');
+    if (file === undefined || quota === undefined) return;
+    lifecycle.willChange();
+    await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), file]);
+    const allocator = await manyOnOneFile(driver.profile, agent);
+    const take = (pages: number) => allocator.allocate({ bytes: pages * agent.pageBytes });
+    const calls: Expectation[] = [];
+    const refused = async (what: string, pages: number) => {
+      calls.push(await observed(`${pages} pages, ${what}`, quota.exceeded, () => take(pages)));
+    };
+    await refused('more than the limit', PAGES + 1);
+    const most = await take(PAGES - 1);
+    await refused('with one left', 2);
+    const last = await take(1);
+    await refused('with none left', 1);
+    await last.free();
+    await (await take(1)).free();
+    // What fails must not be charged: an alignment that does not exist, and memory that does not either.
+    const wrong = { bytes: agent.pageBytes, alignBytes: 3 };
+    calls.push(await observed('an alignment of 3 bytes', ['EINVAL'], () => allocator.allocate(wrong)));
+    await most.free();
+    await (await take(PAGES)).free();
+    await expect(calls).toEndAsExpected();
+  });
+}
+
+test('RES-03 a buffer counts until its last mapping is gone, and a killed process pays back', async ({
+  agent,
+  driver,
+  target,
+  lifecycle,
+}) => {
+  const { quota } = driver.profile.system;
+  test.skip(quota?.total === undefined, 'the driver has no limit for all');
+  if (quota?.total === undefined) return;
+  lifecycle.willChange();
+  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const calls: Expectation[] = [];
+  const request = { bytes: PAGES * agent.pageBytes };
+  const allocator = await manyOnOneFile(driver.profile, agent);
+  const buffer = await allocator.allocate(request);
+  const mapping = await agent.mmap({ length: request.bytes, fd: buffer.fd, offset: buffer.mmapOffset });
+  await buffer.free();
+  calls.push(await observed('while a mapping is left', quota.exceeded, () => allocator.allocate(request)));
+  await mapping.unmap();
+
+  const child = await agent.fork();
+  await (await manyOnOneFile(driver.profile, child.agent)).allocate(request);
+  calls.push(await observed('while a child has all', quota.exceeded, () => allocator.allocate(request)));
+  await child.kill();
+  await (await allocator.allocate(request)).free();
+  await expect(calls).toEndAsExpected();
+});
+
+test('RES-04 processes that race for the last bytes never get more than there is', async ({
+  agent,
+  driver,
+  ioctls,
+  target,
+  lifecycle,
+}) => {
+  const { quota, alive } = driver.profile.system;
+  test.skip(quota?.total === undefined || alive['bytes'] === undefined, 'the driver has no limit for all');
+  if (quota?.total === undefined || alive['bytes'] === undefined) return;
+  lifecycle.willChange();
+  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const children = await Promise.all(Array.from({ length: RACERS }, () => agent.fork()));
+  // More is asked for than there is, by all at once; nothing is given back.
+  for (const child of children) {
+    const fd = await child.agent.open(driver.profile.device, 'rdwr');
+    await beginRepeating(child, TRIES, [ioctls.abi.pile(fd, agent.pageBytes)]);
+  }
+  const outcomes = await Promise.all(children.map(finishRepeating));
+  const got = outcomes.reduce((sum, [step]) => sum + (step?.ok ?? Number.NaN), 0);
+  const errors = new Set(outcomes.flatMap(([step]) => Object.keys(step?.failed ?? {})));
+  expect({ pages: got, errors: [...errors] }).toEqual({ pages: PAGES, errors: [...quota.exceeded] });
+  expect(Number(await agent.readText(alive['bytes']))).toBe(PAGES * agent.pageBytes);
+});
+
+test('PRM-08 a user without rights gets no more than the limit either', async ({
+  agent,
+  driver,
+  target,
+  lifecycle,
+}) => {
+  const { quota } = driver.profile.system;
+  test.skip(quota?.total === undefined, 'the driver has no limit for all');
+  if (quota?.total === undefined) return;
+  lifecycle.willChange();
+  await target.execOk(['sh', '-c', 'echo "$1" >"$2"', 'sh', String(PAGES * agent.pageBytes), quota.total]);
+  const child = await agent.fork();
+  const allocator = await manyOnOneFile(driver.profile, child.agent);
+  await child.agent.request('setuid', NOBODY);
+  const calls = [
+    await observed('a user without rights: all', ['success'], () =>
+      allocator.allocate({ bytes: PAGES * agent.pageBytes }),
+    ),
+    await observed('a page more', quota.exceeded, () => allocator.allocate({ bytes: agent.pageBytes })),
+    await observed('its own limit', ['EACCES'], () => child.agent.open(quota.total ?? '', 'wronly')),
+  ];
+  await expect(calls).toEndAsExpected();
+});
+
+/** Buffers on one open file, where the driver can have several there. */
+async function manyOnOneFile({ strategies }: DriverProfile, agent: Agent): Promise<Allocator> {
+  const strategy =
+    strategies['offset-cookie'] ?? strategies['offset-aperture'] ?? strategies['fd-per-buffer'];
+  if (strategy === undefined) throw new TypeError('the driver allocates nothing through its node');
+  return strategy.open(agent);
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+/**
+ * PWR-03 to 05, 08: a device goes while its memory is in use. What is documented happens to mappings,
+ * and never does anybody see memory that was given back. Documentation/driver-api/driver-model/driver.rst.
+ */
+import { expect, forEachStrategy, newNonce, observed, test } from '../../fixtures/index.ts';
+import type { Expectation } from '../../harness/judge/observation.ts';
+import type { MappedBuffer } from '../../harness/profile/buffer.ts';
+
+const MIB = 1024 * 1024;
+/** Measured in an emulated guest: 20 cycles take 7 s, 100 take 35 s. */
+const CYCLES = [
+  { cycles: 20, tag: [] },
+  { cycles: 100, tag: '@slow' },
+];
+
+forEachStrategy(() => {
+  test('PWR-03 mappings keep to what is documented when their device goes', async ({
+    driver,
+    buffers,
+    lifecycle,
+  }) => {
+    const { binding } = driver.profile.system;
+    test.skip(binding === undefined, 'the driver cannot be taken from its device');
+    if (binding === undefined) return;
+    const mapping = await (await buffers.allocate({ bytes: 2 * MIB })).map();
+    const nonce = newNonce();
+    await mapping.sign(nonce, 0);
+
+    await lifecycle.unbind(binding);
+    await expectAfterUnbinding(mapping, nonce, binding.mappings);
+
+    await lifecycle.bind(binding);
+    buffers.reopen();
+    // Whoever could get the memory now gets it.
+    const other = await (await buffers.allocate({ bytes: 16 * MIB })).map();
+    await other.mapping.fill(0xa5);
+    await expectAfterUnbinding(mapping, nonce, binding.mappings);
+    await mapping.unmap();
+    await expect(other).toHoldOnly(0xa5);
+  });
+});
+
+test('PWR-04 files that were open when the device went are good for nothing but closing', async ({
+  driver,
+  ioctls,
+  agent,
+  lifecycle,
+}) => {
+  const { binding } = driver.profile.system;
+  test.skip(binding === undefined, 'the driver cannot be taken from its device');
+  if (binding === undefined) return;
+  const attempts: Expectation[] = [];
+  for (const call of ioctls.calls) {
+    await ioctls.with(call, async ({ situation, argument }) => {
+      await lifecycle.unbind(binding);
+      const asked = await agent.attempt(() => agent.ioctl(situation.fd, call.request, argument()));
+      const mapped = await agent.attempt(() => agent.mmap({ length: agent.pageBytes, fd: situation.fd }));
+      await lifecycle.bind(binding);
+      for (const [what, { errno }] of [
+        ['', asked],
+        [' and then mmap', mapped],
+      ] as const) {
+        attempts.push({
+          call: `${call.name}${what} without the device`,
+          outcome: errno === undefined ? { kind: 'success', value: 0 } : { kind: 'error', errno },
+          accepted: binding.gone,
+        });
+      }
+    });
+  }
+  await expect(attempts).toEndAsExpected();
+});
+
+test('PWR-04 a device that is gone cannot be opened', async ({ driver, agent, lifecycle }) => {
+  const { binding } = driver.profile.system;
+  test.skip(binding === undefined, 'the driver cannot be taken from its device');
+  if (binding === undefined) return;
+  const opening = { description: 'open() of the node', run: () => agent.open(driver.profile.device, 'rdwr') };
+  await lifecycle.unbind(binding);
+  await expect(opening).toFailWith([...binding.gone, 'ENOENT', 'ENXIO']);
+  await lifecycle.bind(binding);
+  await agent.close(await agent.open(driver.profile.device, 'rdwr'));
+});
+
+for (const { cycles, tag } of CYCLES) {
+  test(
+    `PWR-05 unbinding and binding again works ${cycles} times, with buffers alive`,
+    { tag },
+    async ({ driver, ioctls, agent, lifecycle, balanceOf }) => {
+      const { binding } = driver.profile.system;
+      test.skip(binding === undefined, 'the driver cannot be taken from its device');
+      if (binding === undefined) return;
+      const balance = await balanceOf(`${cycles} cycles of unbinding and binding`, async () => {
+        for (let cycle = 0; cycle < cycles; cycle++) {
+          const call = ioctls.calls[cycle % ioctls.calls.length];
+          if (call === undefined) return;
+          await ioctls.with(call, async ({ situation }) => {
+            const mapping = await agent.attempt(() =>
+              agent.mmap({ length: agent.pageBytes, fd: situation.fd }),
+            );
+            await lifecycle.unbind(binding);
+            await lifecycle.bind(binding);
+            await mapping.ok?.store(0, 1);
+            await mapping.ok?.unmap();
+          });
+        }
+      });
+      await expect(balance).toBalance();
+    },
+  );
+}
+
+test('PWR-08 two devices of one driver know nothing of each other', async ({
+  driver,
+  ioctls,
+  agent,
+  lifecycle,
+}) => {
+  const { instances } = driver.profile.system;
+  test.skip(instances === undefined, 'the driver makes one device');
+  if (instances === undefined) return;
+  await lifecycle.unload();
+  await lifecycle.load([...driver.profile.module.parameters, ...instances.parameters]);
+  const attempts: Expectation[] = [];
+  for (const call of ioctls.calls.filter(({ byId }) => byId !== undefined)) {
+    await ioctls.with(call, async ({ situation, argument }) => {
+      const other = await agent.open(instances.nodes[1], 'rdwr');
+      const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+      const { errno } = await agent.attempt(() => agent.ioctl(other, call.request, named));
+      attempts.push({
+        call: `${call.name} on the second device with the name of a buffer on the first`,
+        outcome: errno === undefined ? { kind: 'success', value: 0 } : { kind: 'error', errno },
+        accepted: call.byId?.missing ?? [],
+      });
+      // The second one comes and goes, and the first does not notice.
+      await lifecycle.unbind(instances.bindings[1]);
+      const { returned } = await agent.ioctl(situation.fd, call.request, argument());
+      attempts.push({
+        call: `${call.name} on the first`,
+        outcome: { kind: 'success', value: returned },
+        accepted: ['success'],
+      });
+      await lifecycle.bind(instances.bindings[1]);
+      await agent.close(other);
+    });
+  }
+  await expect(attempts).toEndAsExpected();
+});
+
+async function expectAfterUnbinding(
+  mapping: MappedBuffer,
+  nonce: bigint,
+  promised: 'keep' | 'SIGBUS' | 'zero',
+): Promise<void> {
+  if (promised === 'keep') return expect(mapping).toShowItsOwnPages(nonce);
+  if (promised === 'zero') return expect(mapping).toHoldOnly(0);
+  const touching = { description: 'a load from the mapping', run: () => mapping.mapping.load(0) };
+  return expect([await observed(touching.description, ['SIGBUS'], touching.run)]).toEndAsExpected();
+}

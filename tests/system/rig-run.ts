@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+/** Runs the rig as a user does: its real command line in a process of its own, with its own reports. */
+import type { ChildProcess } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { JSONReport, JSONReportSuite } from '@playwright/test/reporter';
+import { Deadline } from '../../harness/deadline.ts';
+import { endOf, startOwned, type Ending } from '../../harness/process.ts';
+import type { RunSummary } from '../../harness/report/run-summary.ts';
+import { withoutOuterRun } from '../selftest/inline-run.ts';
+
+export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Milliseconds for one run; the longest takes a minute on an idle machine. */
+const RUN_LIMIT = 500_000;
+
+export interface RigOptions {
+  project: string;
+  /** Selects tests, as on the command line; all of the project unless given. */
+  grep?: string;
+  /** The rig's own variables. */
+  env?: Record<string, string>;
+}
+
+/** A test as results.json has it. */
+export interface Ran {
+  title: string;
+  status: 'skipped' | 'expected' | 'unexpected' | 'flaky';
+  /** Of all attempts. */
+  errors: string[];
+  attachments: { name: string; path?: string | undefined }[];
+}
+
+export interface RigResult extends Ending {
+  /** Everything it printed. */
+  output: string;
+  seconds: number;
+  summary: RunSummary;
+  tests: Ran[];
+}
+
+/** A run of the rig that has not ended. */
+export class RigRun {
+  /** Holds everything the run leaves behind on purpose. */
+  readonly folder: string;
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<Ending>;
+  readonly #began = performance.now();
+  #output = '';
+
+  constructor(folder: string, { project, grep, env }: RigOptions) {
+    this.folder = mkdtempSync(join(folder, 'run-'));
+    mkdirSync(join(this.folder, 'tmp'));
+    const argv = ['test', `--project=${project}`, '--workers=1', '--output', join(this.folder, 'output')];
+    const playwright = join(projectFolder, 'node_modules', '.bin', 'playwright');
+    this.#process = startOwned([playwright, ...argv, ...(grep === undefined ? [] : ['--grep', grep])], {
+      cwd: projectFolder,
+      env: {
+        ...process.env,
+        ...withoutOuterRun(),
+        ...withoutOwnSettings(),
+        BUFRIG_REPORTS: join(this.folder, 'reports'),
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const keep = (chunk: Buffer): void => void (this.#output += chunk.toString());
+    this.#process.stdout?.on('data', keep);
+    this.#process.stderr?.on('data', keep);
+    this.#ended = endOf(this.#process, 'the rig');
+  }
+
+  /** Process id of the runner. */
+  get pid(): number {
+    const { pid } = this.#process;
+    if (pid === undefined) throw new Error('the rig did not start');
+    return pid;
+  }
+
+  /** Everything it printed so far. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Waits until it prints this. */
+  async says(text: string): Promise<void> {
+    const deadline = Deadline.in(RUN_LIMIT);
+    while (!this.#output.includes(text)) {
+      if (deadline.expired || this.#process.exitCode !== null)
+        throw new Error(`the run never said ${JSON.stringify(text)}:\n${this.#output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Waits for the runner's end, whatever that is. */
+  async ended(): Promise<Ending> {
+    try {
+      return await Deadline.in(RUN_LIMIT).race(this.#ended, 'a run of the rig');
+    } finally {
+      this.#process.kill('SIGTERM');
+    }
+  }
+
+  /** Waits for its end and reads its reports. */
+  async result(): Promise<RigResult> {
+    const ending = await this.ended();
+    const seconds = (performance.now() - this.#began) / 1000;
+    const summary: RunSummary = this.#report('summary.json');
+    const results: JSONReport = this.#report('results.json');
+    return { ...ending, output: this.#output, seconds, summary, tests: results.suites.flatMap(testsOf) };
+  }
+
+  #report<T>(name: string): T {
+    try {
+      return JSON.parse(readFileSync(join(this.folder, 'reports', name), 'utf8'));
+    } catch (cause) {
+      throw new Error(`the run left no ${name}; it said:\n${this.#output}`, { cause });
+    }
+  }
+}
+
+/** Runs of one test; `close` removes what they left behind on purpose. */
+export class Rig {
+  readonly folder = mkdtempSync(join(tmpdir(), 'bufrig-system-'));
+
+  start(options: RigOptions): RigRun {
+    return new RigRun(this.folder, options);
+  }
+
+  run(options: RigOptions): Promise<RigResult> {
+    return this.start(options).result();
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Which machine and driver this run is about is for this run to say. The cache is shared. */
+function withoutOwnSettings(): Record<string, undefined> {
+  const names = Object.keys(process.env).filter(
+    (name) => name.startsWith('BUFRIG_') && name !== 'BUFRIG_CACHE',
+  );
+  return Object.fromEntries(names.map((name) => [name, undefined]));
+}
+
+function testsOf(suite: JSONReportSuite): Ran[] {
+  const own = suite.specs.flatMap(({ title, tests }) =>
+    tests.map(({ status, results }): Ran => ({
+      title,
+      status,
+      errors: results.flatMap(({ errors }) => errors.map(({ message }) => message ?? '')),
+      attachments: results.flatMap(({ attachments }) => attachments),
+    })),
+  );
+  return [...own, ...(suite.suites ?? []).flatMap(testsOf)];
+}
