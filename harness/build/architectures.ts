@@ -2,8 +2,8 @@
 /** What the architectures we build for are called by everybody who has a name for them. */
 import { LabError } from '../errors.ts';
 
-/** Debian's name of an architecture a guest can have. */
-export type Architecture = 'arm64' | 'amd64' | 'armhf';
+/** Debian's name of an architecture that a guest, or a program in it, can have. */
+export type Architecture = 'arm64' | 'amd64' | 'armhf' | 'i386';
 
 export interface ArchitectureFacts {
   /** Debian's name, as in `linux-image-arm64`. */
@@ -71,6 +71,20 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     crossPackages: ['gcc-arm-linux-gnueabihf', 'libc6-dev-armhf-cross'],
     guestModules: [...VIRTIO, 'virtio_mmio'],
     flavours: ['armmp-lpae', 'armmp'],
+  },
+  // For programs on amd64 kernels: the one ABI here that aligns 64-bit integers to 4 bytes.
+  i386: {
+    debian: 'i386',
+    kernel: 'x86',
+    bits: 32,
+    machine: 'i686',
+    triplet: 'i686-linux-gnu',
+    configLine: 'CONFIG_X86_32=y',
+    elfMachine: 3,
+    qemu: { program: 'qemu-system-i386', debianPackage: 'qemu-system-x86' },
+    crossPackages: ['gcc-i686-linux-gnu', 'libc6-dev-i386-cross'],
+    guestModules: [...VIRTIO, 'qemu_fw_cfg'],
+    flavours: ['686-pae'],
   },
 };
 

@@ -12,6 +12,15 @@ const standard: QemuSpec = {
   append: ['cma=256M'],
 };
 
+/** Debian's amd64 kernels before 7 have no CMA, whatever their command line says. */
+const amd64: QemuSpec = {
+  ...standard,
+  name: 'qemu-amd64',
+  machine: 'q35-amd64',
+  kernel: { flavour: 'amd64' },
+  append: [],
+};
+
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   standard,
@@ -22,21 +31,13 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
   },
   { ...standard, name: 'qemu-arm64-newest', kernel: { flavour: 'arm64', suite: 'trixie-backports' } },
-  // Debian's amd64 kernels before 7 have no CMA, whatever their command line says.
+  amd64,
   {
-    ...standard,
-    name: 'qemu-amd64',
-    machine: 'q35-amd64',
-    kernel: { flavour: 'amd64' },
-    append: [],
-  },
-  {
-    ...standard,
+    ...amd64,
     name: 'qemu-amd64-6.12',
-    machine: 'q35-amd64',
     kernel: { flavour: 'amd64', suite: 'bookworm-backports' },
-    append: [],
   },
   { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
   { ...standard, name: 'qemu-arm64-compat', programs: 'armhf' },
+  { ...amd64, name: 'qemu-amd64-compat', programs: 'i386' },
 ];

@@ -74,12 +74,11 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
     context.announce(`${spec.name}: trying whether a guest makes progress under KVM`);
     const undo = new Undo();
     try {
+      const folder = await prepare(undo);
       const deadline = context.deadline.atMost(KVM_PROBE_LIMIT);
-      const guest = await start(await prepare(undo), undo, 'kvm', deadline);
-      return await guest.makesProgress(deadline);
-    } catch {
       // QEMU itself gives up on a KVM that lies; that is an answer too.
-      return false;
+      const guest = await start(folder, undo, 'kvm', deadline).catch(() => undefined);
+      return (await guest?.makesProgress(deadline)) ?? false;
     } finally {
       await undo.run();
     }
@@ -91,6 +90,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
     const patience = patienceUnder[accelerator.name];
     const deadline = context.deadline.atMost(BOOT_LIMIT * patience);
     const folder = await prepare(undo);
+    const begun = performance.now();
     const guest = await start(folder, undo, accelerator.name, deadline);
     await waitUntilReady(spec, guest, deadline);
     const connection = await waitForSsh(
@@ -113,6 +113,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
         programs: spec.programs,
         details: {
           accelerator: `${accelerator.name} (${accelerator.reason})`,
+          'boot to login': `${((performance.now() - begun) / 1000).toFixed(1)} s`,
           QEMU: version,
           machine: spec.machine,
           CPU: machine.cpu[accelerator.name],
