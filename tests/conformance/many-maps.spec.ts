@@ -80,35 +80,37 @@ forEachStrategy(() => {
       .toBeLessThan(bytes / 2);
   });
 
-  test('MAP-13 running out of mappings is an error like any other', { tag: '@slow' }, async ({
-    buffers,
-    agent,
-    startAgent,
-  }) => {
-    // vm.max_map_count mappings, 65530: 20 s under emulation.
-    const { pageBytes } = buffers;
-    const most = Number(await agent.readText('/proc/sys/vm/max_map_count'));
-    const before = await freeBytes(agent);
-    const other = await startAgent();
-    const { buffer, nonce } = await signedBuffer(buffers.others({ agent: other }), { bytes: 2 * pageBytes });
-    let made = 0;
-    let refusal: string | undefined;
-    while (refusal === undefined && made <= most) {
-      // Alternating protections, so that mm has no two neighbours to merge.
-      const batch = await Promise.all(
-        Array.from({ length: 4096 }, (_, i) =>
-          other.attempt(() => buffer.map({ bytes: pageBytes, protection: i % 2 === 0 ? 'r' : 'rw' })),
-        ),
-      );
-      made += batch.filter(({ ok }) => ok !== undefined).length;
-      refusal = batch.find(({ errno }) => errno !== undefined)?.errno;
-      if (made <= 4096) await expect(batch.flatMap(({ ok }) => ok ?? [])).toShowItsOwnPages(nonce);
-    }
-    expect(refusal, `after ${made} mappings`).toBe('ENOMEM');
-    expect(made).toBeGreaterThan(most / 2);
-    await other.end();
-    await expect.poll(async () => before - (await freeBytes(agent))).toBeLessThan(2 * MIB);
-  });
+  test(
+    'MAP-13 running out of mappings is an error like any other',
+    { tag: '@slow' },
+    async ({ buffers, agent, startAgent }) => {
+      // vm.max_map_count mappings, 65530: 20 s under emulation.
+      const { pageBytes } = buffers;
+      const most = Number(await agent.readText('/proc/sys/vm/max_map_count'));
+      const before = await freeBytes(agent);
+      const other = await startAgent();
+      const { buffer, nonce } = await signedBuffer(buffers.others({ agent: other }), {
+        bytes: 2 * pageBytes,
+      });
+      let made = 0;
+      let refusal: string | undefined;
+      while (refusal === undefined && made <= most) {
+        // Alternating protections, so that mm has no two neighbours to merge.
+        const batch = await Promise.all(
+          Array.from({ length: 4096 }, (_, i) =>
+            other.attempt(() => buffer.map({ bytes: pageBytes, protection: i % 2 === 0 ? 'r' : 'rw' })),
+          ),
+        );
+        made += batch.filter(({ ok }) => ok !== undefined).length;
+        refusal = batch.find(({ errno }) => errno !== undefined)?.errno;
+        if (made <= 4096) await expect(batch.flatMap(({ ok }) => ok ?? [])).toShowItsOwnPages(nonce);
+      }
+      expect(refusal, `after ${made} mappings`).toBe('ENOMEM');
+      expect(made).toBeGreaterThan(most / 2);
+      await other.end();
+      await expect.poll(async () => before - (await freeBytes(agent))).toBeLessThan(2 * MIB);
+    },
+  );
 
   test('MAP-14 a mapping that is put over another one of the same buffer replaces it', async ({
     buffers,
