@@ -58,12 +58,20 @@ forEachStrategy(() => {
     const buffer = await buffers.allocate({ bytes });
     const taken = await agent.anonymous(pageBytes);
     const calls: Expectation[] = [];
+    const { privateMaps, executableMaps } = buffers.promises;
     for (let round = 0; round < 20; round++) {
       calls.push(
         await observed('mmap over something else', ['EEXIST'], () => buffer.map({ address: taken.address })),
         await observed('mmap past the end', buffers.promises.outOfBounds, () =>
           buffer.map({ bytes: bytes + pageBytes }),
         ),
+        // These are refused when the driver has found the buffer already.
+        ...(privateMaps === 'allowed'
+          ? []
+          : [await observed('a private mmap', privateMaps, () => buffer.map({ shared: false }))]),
+        ...(executableMaps === 'allowed'
+          ? []
+          : [await observed('an executable mmap', executableMaps, () => buffer.map({ protection: 'rx' }))]),
       );
     }
     const { soft } = await agent.request<{ soft: string }>('rlimit', 'as', 'unlimited');
