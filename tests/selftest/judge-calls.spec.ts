@@ -6,6 +6,14 @@ import type { Course, Expectation, Finding } from '../../harness/judge/observati
 
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
 
+const course = (value: (rounds: number) => number, count = 12): Course => ({
+  label: 'free memory',
+  unit: 'bytes',
+  samples: Array.from({ length: count }, (_, i) => ({ rounds: i * 100, value: value(i * 100) })),
+});
+const noise = (rounds: number) => 500_000_000 + ((rounds * 7919) % 130) * 1000;
+const leak = (rounds: number) => 500_000_000 - rounds * 4096 + ((rounds * 7919) % 13) * 1000;
+
 const good: Expectation[] = [
   { call: 'mremap, one page more', outcome: { kind: 'error', errno: 'EFAULT' }, accepted: ['EFAULT'] },
   { call: 'mlock', outcome: { kind: 'success', value: 0 }, accepted: ['success'] },
@@ -48,7 +56,7 @@ test.describe('many calls', () => {
       outcome: { kind: 'success', value: 0 },
       accepted: ['EINVAL'],
     };
-    const findings = judgeExpectations([...Array<Expectation>(20).fill(unseen), wrong]);
+    const findings = judgeExpectations([...Array.from({ length: 20 }, () => unseen), wrong]);
     expect(findings).toHaveLength(13);
     expect(findings.at(-1)).toMatchObject({ blame: 'driver', rule: 'must-fail' });
     expect(findings.at(-1)?.message).toContain('9 more of 21 calls');
@@ -56,27 +64,31 @@ test.describe('many calls', () => {
 });
 
 test.describe('courses', () => {
-  const course = (value: (rounds: number) => number, count = 12): Course => ({
-    label: 'free memory',
-    unit: 'bytes',
-    samples: Array.from({ length: count }, (_, i) => ({ rounds: i * 100, value: value(i * 100) })),
-  });
-
   test('noise around a constant is no slope, nor is one step while caches fill', () => {
-    const noise = (rounds: number) => 500_000_000 + ((rounds * 7919) % 130) * 1000;
     expect(judgeCourse(course(noise), 600)).toEqual([]);
-    expect(judgeCourse(course((rounds) => (rounds < 200 ? 900_000 : 500_000)), 100)).toEqual([]);
+    expect(
+      judgeCourse(
+        course((rounds) => (rounds < 200 ? 900_000 : 500_000)),
+        100,
+      ),
+    ).toEqual([]);
   });
 
   test('a page lost in every round is a leak, whatever the noise', () => {
-    const leak = (rounds: number) => 500_000_000 - rounds * 4096 + ((rounds * 7919) % 13) * 1000;
     const findings = judgeCourse(course(leak), 600);
     expect(blamed(findings)).toEqual(['driver: slope']);
     expect(findings[0]?.message).toContain('each round changes it by -409');
   });
 
   test('more given back than taken is as wrong', () => {
-    expect(blamed(judgeCourse(course((rounds) => rounds * 4096), 600))).toEqual(['driver: slope']);
+    expect(
+      blamed(
+        judgeCourse(
+          course((rounds) => rounds * 4096),
+          600,
+        ),
+      ),
+    ).toEqual(['driver: slope']);
   });
 
   test('an expected slope is held in both directions', () => {
