@@ -8,6 +8,17 @@ import { runsToPages, vmaAt, type Run, type Vma } from './pages.ts';
 
 export type Protection = 'none' | 'r' | 'w' | 'rw' | 'x' | 'rx' | 'wx' | 'rwx';
 
+/** Flags of mmap() beside shared, private and anonymous. */
+export type MapFlag =
+  | 'fixed'
+  | 'fixed-noreplace'
+  | 'populate'
+  | 'noreserve'
+  | 'locked'
+  | 'hugetlb'
+  | 'sync'
+  | 'shared-validate';
+
 /** What mmap() takes, in the words of its manual page. */
 export interface MapRequest {
   /** Bytes. */
@@ -22,7 +33,7 @@ export interface MapRequest {
   offset?: number | bigint;
   /** Where to put it; a wish unless a flag says `fixed` or `fixed-noreplace`. */
   at?: number;
-  flags?: ('fixed' | 'fixed-noreplace' | 'populate' | 'noreserve' | 'locked' | 'hugetlb' | 'sync')[];
+  flags?: MapFlag[];
 }
 
 /** What came of comparing memory with what it should hold. */

@@ -50,6 +50,11 @@ export class DriverBuffer {
     return this.bytes / this.pageBytes;
   }
 
+  /** Whether a program of the agent's kind can say to mmap() that it means byte `at`: 32 bits of 4 KiB in mmap2(). */
+  hasOffset(at: bigint): boolean {
+    return this.#agent.hello.pointerBytes > 4 || this.allocated.mmapOffset + at < 1n << 44n;
+  }
+
   /** @throws SyscallError as mmap answered */
   async map(request: MapRequest = {}): Promise<MappedBuffer> {
     const at = BigInt(request.at ?? 0);

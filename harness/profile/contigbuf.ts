@@ -59,11 +59,11 @@ const offsetPhysical: Strategy = {
   // What lies behind a buffer in memory lies behind it in offsets, so it may be a buffer, too.
   neighbours: 'reachable',
   async open(agent, access) {
-    const { allocate, ...others } = await onOneFile(abi.naming.CONTIGBUF_NAMING_PHYSICAL).open(agent, access);
+    const onFile = await onOneFile(abi.naming.CONTIGBUF_NAMING_PHYSICAL).open(agent, access);
     return {
-      ...others,
+      ...onFile,
       async allocate(request) {
-        const buffer = await allocate(request);
+        const buffer = await onFile.allocate(request);
         return { ...buffer, mmapOffset: BigInt(buffer.physicalAddress ?? Number.NaN) };
       },
     };

@@ -114,7 +114,7 @@ export interface MemoryKind {
 export interface AllocationRequest {
   bytes: number | bigint;
   /** Alignment of the physical start in bytes; the driver's default unless given. */
-  alignBytes?: number;
+  alignBytes?: number | bigint;
   /** Where the memory comes from, in the profile's own words; the driver chooses unless given. */
   memory?: string;
   /** How the CPU sees the memory; the driver chooses unless given. */

@@ -57,13 +57,13 @@ forEachStrategy(() => {
   }) => {
     const { pageBytes } = buffers;
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * pageBytes });
-    const room = await agent.mmap({ length: 2 * PAGES * pageBytes, shared: false, protection: 'none' });
     for (const [first, count] of [
       [0, PAGES],
       [0, 2],
       [2, 2],
       [PAGES - 1, 1],
     ] as const) {
+      const room = await agent.mmap({ length: PAGES * pageBytes, shared: false, protection: 'none' });
       const mapped = await buffer.map();
       const part = mapped.pages(first, count);
       const there = await part.mapping.remap(part.bytes, ['maymove', 'fixed'], room.address);
@@ -78,7 +78,7 @@ forEachStrategy(() => {
       const back = await there.page(0).remap(pageBytes, ['maymove', 'fixed'], part.address);
       await expect(mapped.pages(first, 1).movedTo(back)).toShowItsOwnPages(nonce);
       await mapped.unmap();
-      await there.unmap();
+      await room.unmap();
     }
   });
 });

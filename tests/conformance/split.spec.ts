@@ -170,22 +170,21 @@ forEachStrategy(() => {
       await buffer.close();
       buffers.reopen();
       const unit = mapping.pageCount / 6;
-      const left = new Map(orders[0]?.map((part) => [part, mapping.pages(part * unit, unit)]));
+      const left = new Map(order.map((part) => [part, mapping.pages(part * unit, unit)]));
       for (const part of order.slice(0, -1)) {
         await left.get(part)?.unmap();
         left.delete(part);
         // Whoever gets memory that was given back too early overwrites it.
         const other = await (await buffers.allocate({ bytes: 4 * MIB })).map();
         await other.mapping.fill(0xa5);
-        await expect(
-          [...left.values()],
-          `after unmapping part ${part} of ${order.join(', ')}`,
-        ).toShowItsOwnPages(nonce);
+        await expect([...left.values()], `after unmapping part ${part} of ${order.join()}`).toShowItsOwnPages(
+          nonce,
+        );
         await other.unmap();
         await other.buffer.release();
         expect(before - (await freeBytes(agent)), 'bytes in use').toBeGreaterThan(0.8 * bytes);
       }
-      for (const piece of Object.values(left)) await piece.unmap();
+      for (const piece of [...left.values()]) await piece.unmap();
       await expect
         .poll(async () => before - (await freeBytes(agent)), { message: 'bytes in use at the end' })
         .toBeLessThan(0.2 * bytes);

@@ -6,6 +6,14 @@ import type { Course, Expectation, Finding } from '../../harness/judge/observati
 
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
 
+const course = (value: (rounds: number) => number, count = 12): Course => ({
+  label: 'free memory',
+  unit: 'bytes',
+  samples: Array.from({ length: count }, (_, i) => ({ rounds: i * 100, value: value(i * 100) })),
+});
+const noise = (rounds: number) => 500_000_000 + ((rounds * 7919) % 130) * 1000;
+const leak = (rounds: number) => 500_000_000 - rounds * 4096 + ((rounds * 7919) % 13) * 1000;
+
 const good: Expectation[] = [
   { call: 'mremap, one page more', outcome: { kind: 'error', errno: 'EFAULT' }, accepted: ['EFAULT'] },
   { call: 'mlock', outcome: { kind: 'success', value: 0 }, accepted: ['success'] },
@@ -100,16 +108,3 @@ test.describe('courses', () => {
     }
   });
 });
-
-function course(value: (rounds: number) => number, count = 12): Course {
-  const samples = Array.from({ length: count }, (_, i) => ({ rounds: i * 100, value: value(i * 100) }));
-  return { label: 'free memory', unit: 'bytes', samples };
-}
-
-function noise(rounds: number): number {
-  return 500_000_000 + ((rounds * 7919) % 130) * 1000;
-}
-
-function leak(rounds: number): number {
-  return 500_000_000 - rounds * 4096 + ((rounds * 7919) % 13) * 1000;
-}

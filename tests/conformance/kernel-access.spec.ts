@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+/**
+ * GUP, DBG: how the kernel itself gets at mapped memory for others. What follows from the mapping class
+ * alone (process_vm_readv, vmsplice, futex, read and write) is in fixtures/mm-rules.ts.
+ */
+import { expect, forEachStrategy, newNonce, observed, signedBuffer, test } from '../../fixtures/index.ts';
+
+/** linux/io_uring.h: IORING_REGISTER_BUFFERS; bytes of struct io_uring_params. */
+const REGISTER_BUFFERS = 0;
+const PARAMS_BYTES = 120;
+const SIGABRT = 6;
+
+forEachStrategy(() => {
+  test('GUP-01 O_DIRECT reaches the memory only where it has page references', async ({ buffers, agent }) => {
+    const opened = await agent.attempt(() => agent.open('/var/tmp/bufrig-direct', 'rdwr,create,direct'));
+    test.skip(opened.ok === undefined, 'no file system of this target takes O_DIRECT');
+    const { mapping } = await (await buffers.allocate({ bytes: buffers.pageBytes })).map();
+    const referenced = !buffers.promises.mappingClass.startsWith('pfn');
+    const write = () => agent.request('write-from', opened.ok ?? -1, mapping.address, mapping.bytes, 0);
+    await expect([
+      await observed('write() with O_DIRECT', referenced ? ['success'] : ['EFAULT'], write),
+    ]).toEndAsExpected();
+  });
+
+  test('GUP-02 nor can io_uring pin it', async ({ buffers, agent }) => {
+    const { mapping } = await (await buffers.allocate({ bytes: 2 * buffers.pageBytes })).map();
+    const scratch = await agent.anonymous(buffers.pageBytes);
+    const setup = await agent.attempt(() =>
+      agent.request<{ returned: string }>('syscall', 'io_uring_setup', 4, scratch.address),
+    );
+    test.skip(setup.ok === undefined, 'this kernel has no io_uring, or not for us');
+    test.skip(agent.hello.pointerBytes !== 8, 'struct iovec is laid out for 64 bits here');
+    const iovec = scratch.part(PARAMS_BYTES + 8, 16);
+    await iovec.store(0, mapping.address);
+    await iovec.store(8, mapping.bytes);
+    const referenced = !buffers.promises.mappingClass.startsWith('pfn');
+    const register = () =>
+      agent.request(
+        'syscall',
+        'io_uring_register',
+        Number(setup.ok?.returned),
+        REGISTER_BUFFERS,
+        iovec.address,
+        1,
+      );
+    const accepted = referenced ? ['success'] : ['EFAULT', 'EOPNOTSUPP'];
+    await expect([await observed('io_uring_register of the mapping', accepted, register)]).toEndAsExpected();
+  });
+
+  test('GUP-06 DBG-02 debuggers see and change what the mapping allows, if the driver lets them', async ({
+    buffers,
+    agent,
+  }) => {
+    const { pageBytes, promises } = buffers;
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * pageBytes });
+    const child = await agent.fork();
+    const there = buffer.in(child.agent);
+    const writable = (await there.map()).mapping;
+    const readable = (await there.map({ protection: 'r' })).mapping;
+    const memory = await agent.open(`/proc/${child.pid}/mem`, 'rdwr');
+    const read = (address: number, bytes: number) => agent.read(memory, bytes, address);
+    const write = (address: number) => agent.write(memory, Buffer.from('debugger'), address);
+    // mm/memory.c: __access_remote_vm() asks vm_operations_struct.access only with HAVE_IOREMAP_PROT.
+    const referenced = !promises.mappingClass.startsWith('pfn');
+    const reached = referenced || (promises.debuggable && agent.hello.pointerBytes === 8);
+    if (!reached) {
+      await expect([
+        await observed('read of /proc/PID/mem', ['EIO'], () => read(writable.address, 8)),
+        await observed('write of /proc/PID/mem', ['EIO'], () => write(writable.address)),
+      ]).toEndAsExpected();
+      return;
+    }
+    // Also a piece whose start is not the mapping's, and one that crosses pages.
+    await writable.page(1).protect('r');
+    for (const [at, bytes] of [
+      [0, 64],
+      [pageBytes + 8, 64],
+      [2 * pageBytes, 64],
+      [3 * pageBytes - 16, 32],
+    ] as const) {
+      const seen = await read(writable.address + at, bytes);
+      expect(seen.toString('hex'), `${bytes} bytes at ${at}`).toBe(
+        (await readable.peek(at, bytes)).toString('hex'),
+      );
+    }
+    await write(writable.address + 2 * pageBytes + 256);
+    expect((await readable.peek(2 * pageBytes + 256, 8)).toString()).toBe('debugger');
+    // The force that debuggers use must not make read-only memory writable.
+    await expect([
+      await observed('write to a read-only mapping', ['EIO', 'EACCES'], () => write(readable.address)),
+    ]).toEndAsExpected();
+    expect(await readable.verifySign(nonce, 0)).toMatchObject({ mismatches: 0 });
+    await child.exit();
+  });
+
+  test('DBG-01 a core dump has nothing of the buffer in it', async ({ buffers, agent }) => {
+    const bytes = 64 * buffers.pageBytes;
+    const pattern = '/proc/sys/kernel/core_pattern';
+    const core = '/dev/shm/bufrig-core';
+    const before = await agent.readText(pattern);
+    const writeText = async (path: string, text: string) => {
+      const fd = await agent.open(path, 'wronly');
+      await agent.write(fd, Buffer.from(text));
+      await agent.close(fd);
+    };
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes });
+    const ordinary = await agent.anonymous(bytes);
+    const ordinaryNonce = newNonce();
+    await ordinary.sign(ordinaryNonce, 0);
+    const mapped = await buffer.map();
+    const child = await agent.fork();
+    try {
+      await writeText(pattern, core);
+      await writeText(`/proc/${child.pid}/coredump_filter`, '0x7f');
+      await child.agent.request('rlimit', 'core', 'unlimited');
+      expect(await mapped.in(child.agent).mapping.verifySign(nonce, 0)).toMatchObject({ mismatches: 0 });
+      expect(await child.kill(SIGABRT)).toMatchObject({ signal: 'SIGABRT' });
+    } finally {
+      await writeText(pattern, before.trim());
+    }
+    const { files } = { files: [core, `${core}.${child.pid}`] };
+    let dump: number | undefined;
+    for (const file of files) dump ??= (await agent.attempt(() => agent.open(file, 'rdonly'))).ok;
+    expect(dump, 'a core dump').toBeDefined();
+    const length = Number(await agent.seek(dump ?? -1, 0, 'end'));
+    const dumped = await agent.mmap({ length, protection: 'r', fd: dump ?? -1 });
+    const pages = bytes / buffers.pageBytes;
+    // Dumped memory lies at page boundaries of the file (fs/binfmt_elf.c).
+    const found = async (which: bigint) =>
+      (await dumped.readSignatures(which, 0, pages)).filter((page) => page !== null).length;
+    expect(await found(ordinaryNonce), 'pages of ordinary memory in the dump').toBe(pages);
+    expect(await found(nonce), 'pages of the buffer in the dump').toBe(0);
+  });
+});

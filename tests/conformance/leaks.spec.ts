@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/**
+ * LIF-06, LIF-07: whatever is done over and over, in full or broken off, the free memory stays level. A
+ * leak is a slope over many rounds, never one difference.
+ */
+import { expect, forEachStrategy, freeBytes, test, type Agent, type Buffers } from '../../fixtures/index.ts';
+import type { Course } from '../../harness/judge/observation.ts';
+
+const SAMPLES = 10;
+
+/** Does `round` many times and looks at the free memory in between. */
+async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
+  const course: Course = { label: 'free memory', unit: 'bytes', samples: [] };
+  // What is allocated once and kept, is allocated here.
+  for (let i = 0; i < 6; i++) await round();
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    course.samples.push({ rounds: sample * rounds, value: await freeBytes(agent) });
+    for (let i = 0; i < rounds; i++) await round();
+  }
+  return course;
+}
+
+/** Everything one does with a buffer, broken off after so many steps. */
+async function useBuffer(buffers: Buffers, bytes: number, steps: number): Promise<void> {
+  const own = buffers.others();
+  const buffer = await own.allocate({ bytes });
+  const mapped = steps > 0 ? await buffer.map() : undefined;
+  if (steps > 1) await mapped?.mapping.touch('write');
+  if (steps > 2) await mapped?.pages(1, 1).unmap();
+  if (steps > 3) await buffer.free();
+  // What is left is the business of whoever closes, and unmaps or dies.
+  await buffer.close();
+  await mapped?.unmap();
+}
+
+forEachStrategy(() => {
+  test('LIF-07 allocating, mapping and freeing loses no memory', async ({ buffers, agent }) => {
+    const { pageBytes } = buffers;
+    const course = await courseOf(agent, 4, async () => {
+      // Four at a time travel together.
+      const some = await Promise.all(
+        Array.from({ length: 4 }, () => buffers.allocate({ bytes: 3 * pageBytes })),
+      );
+      const mapped = await Promise.all(some.map((buffer) => buffer.map()));
+      await Promise.all(mapped.map(({ mapping }) => mapping.touch('write')));
+      await Promise.all(mapped.map((each) => each.unmap()));
+      await Promise.all(some.map((buffer) => buffer.release()));
+    });
+    await expect(course).toStayLevel(2 * pageBytes);
+  });
+
+  test('LIF-07 nor does leaving out steps before the descriptor is closed', async ({ buffers, agent }) => {
+    const { pageBytes } = buffers;
+    const course = await courseOf(agent, 2, () =>
+      Promise.all([0, 1, 2, 3, 4].map((steps) => useBuffer(buffers, 3 * pageBytes, steps))),
+    );
+    await expect(course).toStayLevel(2 * pageBytes);
+  });
+
+  test('LIF-06 a process that is killed at any point leaves nothing', async ({ buffers, agent }) => {
+    const bytes = 16 * buffers.pageBytes;
+    let round = 0;
+    const course = await courseOf(agent, 3, async () => {
+      round += 1;
+      const child = await agent.fork();
+      const theirs = buffers.others({ agent: child.agent });
+      const buffer = await theirs.allocate({ bytes });
+      if (round % 4 > 0) {
+        const { mapping } = await buffer.map();
+        if (round % 4 > 1) await mapping.page(3).unmap();
+        // Killed in the middle of writing.
+        if (round % 4 > 2) await child.begin(`fill ${mapping.address} ${3 * buffers.pageBytes} 90`);
+      }
+      await child.kill();
+    });
+    await expect(course).toStayLevel(bytes / 4);
+  });
+
+  test(
+    'LIF-07 10,000 rounds lose not even a small object each',
+    { tag: '@slow' },
+    async ({ buffers, agent }) => {
+      // 40 s under emulation.
+      test.setTimeout(300_000);
+      const { pageBytes } = buffers;
+      const course = await courseOf(agent, 40, async () => {
+        const some = await Promise.all(
+          Array.from({ length: 20 }, () => buffers.allocate({ bytes: pageBytes })),
+        );
+        const mapped = await Promise.all(some.map((buffer) => buffer.map()));
+        await Promise.all(mapped.map((each) => each.unmap()));
+        await Promise.all(some.map((buffer) => buffer.release()));
+      });
+      // A round is twenty buffers: 64 bytes of each.
+      await expect(course).toStayLevel(20 * 64);
+    },
+  );
+});
