@@ -3,6 +3,7 @@
  * Follows a target's kernel log through the agent's `kmsg` mode, from before the driver is loaded to
  * after it is gone, and cuts it at bookmarks that are written into the log itself.
  */
+import { randomBytes } from 'node:crypto';
 import type { Agent } from '../agent/client.ts';
 import type { Deadline } from '../deadline.ts';
 import { LabError } from '../errors.ts';
@@ -13,6 +14,8 @@ export class KernelLogWatch {
   readonly log = new KernelLog();
   readonly #process: RemoteProcess;
   readonly #scribe: Agent;
+  /** A machine that stays up still has the bookmarks of earlier runs in its log. */
+  readonly #tag = randomBytes(4).toString('hex');
   #partial = '';
   #marks = 0;
 
@@ -42,7 +45,7 @@ export class KernelLogWatch {
    */
   async mark(what: string, deadline: Deadline): Promise<string> {
     this.#marks += 1;
-    const name = `${this.#marks} ${what}`;
+    const name = `${this.#tag}.${this.#marks} ${what}`;
     await this.#scribe.mark(bookmarkPrefix + name);
     await this.log.waitFor(name, deadline);
     return name;
