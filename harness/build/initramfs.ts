@@ -12,6 +12,7 @@ import { contentKey } from './content-hash.ts';
 import { cpioArchive, directoriesFor, type ArchiveMember } from './cpio.ts';
 import type { DebianKernel } from './kernel.ts';
 import { modulesInOrder } from './kernel-modules.ts';
+import { guestPackages, packageMembers } from './guest-packages.ts';
 import { guestUserland, userlandMembers } from './userland.ts';
 
 export interface InitramfsRequest {
@@ -20,6 +21,8 @@ export interface InitramfsRequest {
   modules?: readonly string[];
   /** Modules to have at /lib/bufrig/extra/NAME.ko with all they need, without loading them. */
   extraModules?: readonly string[];
+  /** Debian packages to have besides the userland, with the libraries they need, for example `sudo`. */
+  packages?: readonly string[];
   refresh?: boolean | undefined;
 }
 
@@ -40,6 +43,7 @@ export async function baseInitramfs(cache: Cache, request: InitramfsRequest): Pr
   const init = await readFile(new URL('guest/init', import.meta.url));
   const modules = [...architectureFacts(kernel.architecture).guestModules, ...(request.modules ?? [])];
   const extra = request.extraModules ?? [];
+  const added = await guestPackages(cache, kernel.architecture, request.packages ?? [], request.refresh);
   const key = contentKey(
     RECIPE,
     init,
@@ -47,19 +51,22 @@ export async function baseInitramfs(cache: Cache, request: InitramfsRequest): Pr
     kernel.package.version,
     modules.join(' '),
     extra.join(' '),
+    ...added.map(({ root }) => basename(root)),
   );
   const name = `${kernel.release}-${key.slice(0, 12)}`;
   const directory = await cache.entry('initramfs', name, async (directory) => {
     cache.progress(`making the guest's file system for Linux ${kernel.release}`);
-    const members = [
+    const members: ArchiveMember[] = [
       ...(await userlandMembers(userland, kernel.architecture)),
       { path: 'init', kind: 'file', mode: 0o755, data: init } as const,
       ...(await moduleMembers(kernel, modules, extra)),
     ];
+    for (const packages of added) members.push(...(await packageMembers(packages, kernel.architecture)));
     const directories = directoriesFor([...members.map(({ path }) => path), ...MOUNT_POINTS]);
     await writeFile(join(directory, 'initramfs.cpio'), cpioArchive([...directories, ...HOMES, ...members]));
   });
-  return { file: join(directory, 'initramfs.cpio'), packages: userland.packages };
+  const packages = [userland, ...added].flatMap((one) => one.packages);
+  return { file: join(directory, 'initramfs.cpio'), packages };
 }
 
 /** Changes when the archive is made differently from the same things. */

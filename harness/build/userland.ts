@@ -63,10 +63,13 @@ export async function userlandMembers(
 ): Promise<ArchiveMember[]> {
   const { triplet } = architectureFacts(architecture);
   const dropbear = join(userland.root, 'usr/sbin/dropbear');
-  const { interpreter, libraries } = await linkedWith(dropbear, [
-    join(userland.root, 'lib', triplet),
-    join(userland.root, 'usr/lib', triplet),
-  ]);
+  const folders = libraryFolders(userland.root, triplet);
+  const interpreter = await interpreterOf(dropbear);
+  const libraries = await librariesOf([dropbear], folders);
+  const loader = basename(interpreter);
+  const loaderFile = await firstFile(folders.map((folder) => join(folder, loader)));
+  if (loaderFile === undefined) throw new LabError('USERLAND', `no package brought ${loader}`);
+  libraries.set(loader, loaderFile);
   const members: ArchiveMember[] = [
     {
       path: 'bin/busybox',
@@ -90,20 +93,28 @@ export async function userlandMembers(
   return members;
 }
 
-/** The shared libraries a program needs, and theirs, by name; the loader among them. */
-async function linkedWith(
-  program: string,
-  directories: readonly string[],
-): Promise<{ interpreter: string; libraries: Map<string, string> }> {
+/** The dynamic loader that a program names. @throws LabError `USERLAND` */
+async function interpreterOf(program: string): Promise<string> {
   const header = await runOk(['readelf', '--wide', '--program-headers', program]);
   const interpreter = /interpreter: ([^\]]+)\]/.exec(header.stdout)?.[1];
   if (interpreter === undefined) throw new LabError('USERLAND', `${program} names no dynamic loader`);
+  return interpreter;
+}
+
+/**
+ * The shared libraries that ELF files need, and theirs, by name.
+ * @param directories where they are looked for, the first first
+ * @throws LabError `USERLAND` when one is in none of them
+ */
+export async function librariesOf(
+  files: readonly string[],
+  directories: readonly string[],
+): Promise<Map<string, string>> {
   const libraries = new Map<string, string>();
-  const queue = [program];
+  const queue = [...files];
   for (const file of queue) {
     const { stdout } = await runOk(['readelf', '--wide', '--dynamic', file]);
-    const names = [...stdout.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map((match) => match[1] ?? '');
-    for (const name of [...names, basename(interpreter)]) {
+    for (const [, name = ''] of stdout.matchAll(/\(NEEDED\).*\[(.+)\]/g)) {
       if (libraries.has(name)) continue;
       const found = await firstFile(directories.map((directory) => join(directory, name)));
       if (found === undefined)
@@ -112,7 +123,12 @@ async function linkedWith(
       queue.push(found);
     }
   }
-  return { interpreter, libraries };
+  return libraries;
+}
+
+/** Where Debian's packages put libraries below a root, before and after the merger of / and /usr. */
+export function libraryFolders(root: string, triplet: string): string[] {
+  return [join(root, 'lib', triplet), join(root, 'usr/lib', triplet)];
 }
 
 async function firstFile(paths: readonly string[]): Promise<string | undefined> {
