@@ -13,6 +13,8 @@ import { withoutOuterRun } from '../selftest/inline-run.ts';
 
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
+/** Where Playwright keeps what it compiled; its own choice would be the temporary folder. */
+const COMPILED = join(tmpdir(), `playwright-transform-cache-${process.getuid?.() ?? 0}`);
 /** Milliseconds for one run; the longest takes a minute on an idle machine. */
 const RUN_LIMIT = 500_000;
 
@@ -31,6 +33,7 @@ export interface Ran {
   /** Of all attempts. */
   errors: string[];
   attachments: { name: string; path?: string | undefined }[];
+  annotations: { type: string; description?: string | undefined }[];
 }
 
 export interface RigResult extends Ending {
@@ -45,6 +48,8 @@ export interface RigResult extends Ending {
 export class RigRun {
   /** Holds everything the run leaves behind on purpose. */
   readonly folder: string;
+  /** Where it makes what is temporary. */
+  readonly temporary: string;
   readonly #process: ChildProcess;
   readonly #ended: Promise<Ending>;
   readonly #began = performance.now();
@@ -52,7 +57,8 @@ export class RigRun {
 
   constructor(folder: string, { project, grep, env }: RigOptions) {
     this.folder = mkdtempSync(join(folder, 'run-'));
-    mkdirSync(join(this.folder, 'tmp'));
+    this.temporary = join(this.folder, 'tmp');
+    mkdirSync(this.temporary);
     const argv = ['test', `--project=${project}`, '--workers=1', '--output', join(this.folder, 'output')];
     const playwright = join(projectFolder, 'node_modules', '.bin', 'playwright');
     this.#process = startOwned([playwright, ...argv, ...(grep === undefined ? [] : ['--grep', grep])], {
@@ -62,6 +68,8 @@ export class RigRun {
         ...withoutOuterRun(),
         ...withoutOwnSettings(),
         BUFRIG_REPORTS: join(this.folder, 'reports'),
+        TMPDIR: this.temporary,
+        PWTEST_CACHE_DIR: COMPILED,
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -148,11 +156,12 @@ function withoutOwnSettings(): Record<string, undefined> {
 
 function testsOf(suite: JSONReportSuite): Ran[] {
   const own = suite.specs.flatMap(({ title, tests }) =>
-    tests.map(({ status, results }): Ran => ({
+    tests.map(({ status, results, annotations }): Ran => ({
       title,
       status,
       errors: results.flatMap(({ errors }) => errors.map(({ message }) => message ?? '')),
       attachments: results.flatMap(({ attachments }) => attachments),
+      annotations,
     })),
   );
   return [...own, ...(suite.suites ?? []).flatMap(testsOf)];
