@@ -43,7 +43,7 @@ function driverProject(targetSpec: TargetSpec | undefined, name = targetSpec?.na
     name,
     testMatch: ['conformance/**/*.spec.ts', 'bench/**/*.spec.ts'],
     use: { targetSpec },
-    ...(absent.length === 0 ? {} : { grepInvert: absent.map((strategy) => new RegExp(`@${strategy}\\b`)) }),
+    grepInvert: [...absent, ...(settings.slow ? [] : ['slow'])].map((tag) => new RegExp(`@${tag}\\b`)),
   };
 }
 

@@ -19,6 +19,7 @@ export const variables = {
   BUFRIG_TARGET_DIR: 'where on that machine the rig makes its directory (else /tmp)',
   BUFRIG_DRIVER_DIFF: 'unified diff applied to a copy of the driver before it is built',
   BUFRIG_APPEND: 'kernel arguments added on every QEMU guest, separated by blanks',
+  BUFRIG_SLOW: 'when set, tests tagged @slow run too; they are left out otherwise',
   BUFRIG_REPORTS: 'folder for all reports (else reports/)',
   BUFRIG_CACHE: 'folder for kernels, packages and builds (else ~/.cache/bufrig)',
 } as const;
@@ -29,6 +30,8 @@ export interface Settings {
   /** Further kernel arguments for guests. */
   append: string[];
   driverDiff: string | undefined;
+  /** Whether tests that take long run too. */
+  slow: boolean;
   /** Absolute path. */
   reports: string;
   cacheRoot: string;
@@ -78,6 +81,7 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
           },
     append: get('BUFRIG_APPEND')?.split(/\s+/) ?? [],
     driverDiff: diff === undefined ? undefined : resolve(diff),
+    slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),
     cacheRoot: resolve(get('BUFRIG_CACHE') ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'bufrig')),
     searchPath: env['PATH']?.split(':').filter((part) => part !== '') ?? [],
