@@ -52,7 +52,7 @@ export class DriverBuffer {
 
   /** Whether a program of the agent's kind can say to mmap() that it means byte `at`: 32 bits of 4 KiB in mmap2(). */
   hasOffset(at: bigint): boolean {
-    return this.#agent.hello.pointerBytes > 4 || this.allocated.mmapOffset + at < 1n << 44n;
+    return this.#agent.hello.pointerBytes > 4 || this.offsetOf(at) < 1n << 44n;
   }
 
   /** @throws SyscallError as mmap answered */
