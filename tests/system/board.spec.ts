@@ -40,7 +40,7 @@ for (const { user, grep } of USERS) {
     await expect.poll(() => board.state()).toEqual(before);
 
     const geometry = run.tests.find(({ title }) => title.startsWith('GEO-03 a buffer of 1 MiB'));
-    expect(geometry?.annotations).toContainEqual({ type: 'witnesses', description: 'kcore' });
+    expect(geometry?.annotations).toContainEqual({ type: '_witness', description: 'kcore' });
     const observation = geometry?.attachments.find(({ name }) => name === 'observation')?.path ?? '';
     expect(JSON.parse(await readFile(observation, 'utf8'))).toMatchObject([
       { sightings: [{ witness: 'kcore' }] },
