@@ -112,7 +112,7 @@ forEachStrategy(() => {
     try {
       await writeText(pattern, core);
       await writeText(`/proc/${child.pid}/coredump_filter`, '0x7f');
-      await child.agent.request('rlimit', 'core', 'unlimited');
+      await child.agent.request('rlimit', 'core', 'unlimited', 'unlimited');
       expect(await mapped.in(child.agent).mapping.verifySign(nonce, 0)).toMatchObject({ mismatches: 0 });
       expect(await child.kill(SIGABRT)).toMatchObject({ signal: 'SIGABRT' });
     } finally {
