@@ -5,7 +5,7 @@ import { expect, forEachStrategy, fuzzAddressSpace, test } from '../../fixtures/
 forEachStrategy(() => {
   for (const [operations, options] of [
     [4000, {}],
-    // 25 times as many; 30 s under emulation.
+    // 25 times as many.
     [100_000, { tag: '@slow' }],
   ] as const) {
     test(

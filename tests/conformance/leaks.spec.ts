@@ -80,7 +80,6 @@ forEachStrategy(() => {
     'LIF-07 10,000 rounds lose not even a small object each',
     { tag: '@slow' },
     async ({ buffers, agent }) => {
-      // 40 s under emulation.
       test.setTimeout(300_000);
       const { pageBytes } = buffers;
       const course = await courseOf(agent, 40, async () => {
