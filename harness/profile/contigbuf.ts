@@ -145,6 +145,7 @@ export const contigbuf: DriverProfile = {
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
+  drawing: driverFolder('helpers/draw.c'),
   ioctls: contigbufIoctls,
   system: contigbufSystem,
   async offeredMemories(agent) {

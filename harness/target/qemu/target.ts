@@ -128,6 +128,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
           machine.fwCfgWitness === undefined
             ? undefined
             : { registers: machine.fwCfgWitness, reaches: guest.externalMemory.regions },
+        screen: guest.screen,
         whyDead: () => guest.whyDead(),
         onClose: () => undo.run(),
       },
