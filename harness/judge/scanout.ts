@@ -27,44 +27,46 @@ export function judgeScanout(scanout: Scanout): Finding[] {
   }
   if (first === undefined) return [];
   const message = [
-    `${label}: ${wrong} of ${pixels} pixels are wrong, in ${wrongRows} of ${drawn.height} rows`,
+    `${label}: ${kindOf(scanout)}`,
+    `${wrong} of ${pixels} pixels are wrong, in ${wrongRows} of ${drawn.height} rows`,
     `first: pixel ${first.x}, ${first.y} is ${rgb(first.seen)}, drawn was ${rgb(first.drawn)}`,
-    ...explain(scanout),
+    ...(isShifted(scanout) ? [] : describePages(scanout.pages)),
   ];
   return [driverFinding('scanout', message.join('\n'))];
 }
 
 /** What kind of wrongness it is. */
-function explain({ blank, displacement, pages, pageBytes }: Scanout): string[] {
-  if (blank !== undefined) return [`all of the screen is ${rgb(blank)}: that memory was not drawn into`];
-  if (displacement !== undefined && displacement.bytes !== 0 && displacement.share >= NEARLY_ALL) {
+function kindOf(scanout: Scanout): string {
+  const { blank, displacement, pages, pageBytes } = scanout;
+  if (blank !== undefined) return `all of the screen is ${rgb(blank)}`;
+  if (displacement !== undefined && isShifted(scanout)) {
     const distance = Math.abs(displacement.bytes);
     const inPages = distance % pageBytes === 0 ? `, that is ${countOf(distance / pageBytes, 'page')}` : '';
     const side = displacement.bytes > 0 ? 'behind' : 'before';
-    return [
-      `the picture is shifted: the screen reads memory ${size(distance)} ${side} the place it was drawn to${inPages}`,
-    ];
+    return `shifted: the screen reads memory ${size(distance)} ${side} the place of the picture${inPages}`;
   }
-  return byPages(pages, pageBytes);
-}
-
-function byPages(pages: Scanout['pages'], pageBytes: number): string[] {
   const right = pagesIn(pages.filter(({ first, shows }) => shows === first));
   const foreign = pagesIn(pages.filter(({ shows }) => shows === null));
   const total = pagesIn(pages);
-  const wrong = pages.filter(({ first, shows }) => shows !== first);
-  const rest = wrong.length - SPELLED_OUT;
-  return [
+  return (
     `of the frame's ${countOf(total, 'page')} of ${size(pageBytes)} the screen shows ${right} in their places, ` +
-      `${total - right - foreign} elsewhere, and at ${foreign} places what is no page of the picture`,
-    ...wrong
-      .slice(0, SPELLED_OUT)
-      .map(
-        ({ first, count, shows }) =>
-          `  at ${pageRange(first, count)}: ${shows === null ? 'something else' : pageRange(shows, count)}`,
-      ),
-    ...(rest > 0 ? [`  and so on, ${countOf(rest, 'more run')}`] : []),
-  ];
+    `${total - right - foreign} elsewhere, and at ${foreign} places what is no page of the picture`
+  );
+}
+
+function isShifted({ displacement }: Scanout): boolean {
+  return displacement !== undefined && displacement.bytes !== 0 && displacement.share >= NEARLY_ALL;
+}
+
+/** One line for each run of pages that are not in their places; of many the first ones. */
+function describePages(pages: Scanout['pages']): string[] {
+  const wrong = pages.filter(({ first, shows }) => shows !== first);
+  const lines = wrong.slice(0, SPELLED_OUT).map(({ first, count, shows }) => {
+    const shown = shows === null ? 'something else' : pageRange(shows, count);
+    return `  at ${pageRange(first, count)}: ${shown}`;
+  });
+  const rest = wrong.length - lines.length;
+  return rest > 0 ? [...lines, `  and so on, ${countOf(rest, 'more run')}`] : lines;
 }
 
 function pagesIn(runs: Scanout['pages']): number {

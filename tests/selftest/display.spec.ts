@@ -83,14 +83,14 @@ test.describe('what a screen shows', () => {
       first: { x: 9, y: 7, drawn: was, seen: was ^ 1 },
     });
     expect(says(scanout)).toMatch(
-      /^driver: scanout: the chart: 1 of 50000 pixels are wrong.*\nfirst: pixel 9, 7/,
+      /^driver: scanout: the chart: of the frame's 50 pages .*\n1 of 50000 pixels are wrong.*\nfirst: pixel 9, 7/,
     );
   });
 
   test('an address one page off', () => {
     const text = says(compare(scannedOut((page) => page, PAGE)));
     expect(text).toContain(
-      'shifted: the screen reads memory 4 KiB behind the place it was drawn to, that is 1 page',
+      'the chart: shifted: the screen reads memory 4 KiB behind the place of the picture, that is 1 page',
     );
   });
 
