@@ -2,6 +2,9 @@
 /** PRF-06: what it costs to map a buffer and touch every page for the first time, against anonymous memory. */
 import { expect, forEachStrategy, measureFirstTouch, test } from '../../fixtures/index.ts';
 
+// No guest is made ready beside a measurement.
+test.use({ isolation: 'worker' });
+
 const SAMPLES = 31;
 
 forEachStrategy(() => {

@@ -14,6 +14,9 @@ import {
 } from '../../fixtures/index.ts';
 import { size } from '../../harness/judge/judges.ts';
 
+// No guest is made ready beside a measurement.
+test.use({ isolation: 'worker' });
+
 const MIB = 1024 * 1024;
 const SAMPLES = 31;
 

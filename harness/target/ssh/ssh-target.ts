@@ -22,7 +22,7 @@ import { killScript, marked, putScript } from './scripts.ts';
 /** A machine that was looked at and found fit. */
 export interface ReadyMachine {
   connection: Connection;
-  keeper: Keeper;
+  keeper: Pick<Keeper, 'directory' | 'stop'> | OwnDirectory;
   facts: TargetFacts;
   kernelTree: KernelTree;
   /** Put before a command to run it as root. */
@@ -31,12 +31,21 @@ export interface ReadyMachine {
   path: string;
 }
 
+/** A directory on a machine that ends with the target, so that nobody need look after it. */
+export interface OwnDirectory {
+  directory: string;
+  stop?: undefined;
+}
+
 /** What a machine can do beside running commands, as far as whoever started it knows how. */
 export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
   whyDead?: WhyDead | undefined;
+  /** Files that the machine has from the start: their paths by their content's SHA-256. */
+  present?: Readonly<Record<string, string>> | undefined;
+  origin?: Target['origin'];
   /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
   onClose?: (() => Promise<void>) | undefined;
 }
@@ -52,9 +61,11 @@ export class SshTarget implements Target {
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
   declare readonly whyDead?: WhyDead;
+  declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
   readonly #onClose: Abilities['onClose'];
+  readonly #present: Readonly<Record<string, string>>;
   readonly #started = new Set<RemoteProcess>();
   readonly #files = new Map<string, Promise<string>>();
   #marks = 0;
@@ -64,6 +75,7 @@ export class SshTarget implements Target {
     this.#machine = machine;
     this.#connection = machine.connection;
     this.#onClose = abilities.onClose;
+    this.#present = abilities.present ?? {};
     this.facts = machine.facts;
     this.patience = machine.connection.patience;
     this.kernelTree = machine.kernelTree;
@@ -71,6 +83,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
   }
 
@@ -120,6 +133,8 @@ export class SshTarget implements Target {
     if (!/^[\w.+-]+$/.test(name))
       return Promise.reject(new LabError('ARGUMENT', `${JSON.stringify(name)} is no file name for a target`));
     const sha256 = createHash('sha256').update(content).digest('hex');
+    const present = this.#present[sha256];
+    if (present !== undefined) return Promise.resolve(present);
     const path = `${this.directory}/${sha256.slice(0, 16)}-${name}`;
     const there = this.#files.get(path) ?? this.#send(content, path, sha256);
     this.#files.set(path, there);
@@ -150,6 +165,12 @@ export class SshTarget implements Target {
 
   async #close(): Promise<void> {
     const deadline = Deadline.in(LIMITS.cleanUp * this.patience);
+    const { keeper } = this.#machine;
+    if (keeper.stop === undefined) {
+      this.#connection.drop();
+      await this.#onClose?.();
+      return;
+    }
     try {
       if (this.#connection.loss !== undefined) return;
       for (const process of this.#started) process.end();
@@ -158,7 +179,7 @@ export class SshTarget implements Target {
         .atMost(LIMITS.polite * this.patience)
         .race(ended, '')
         .catch(() => {});
-      await this.#machine.keeper.stop(deadline);
+      await keeper.stop(deadline);
       // Those it killed have ended, but the news may still be on its way.
       await deadline
         .atMost(LIMITS.polite * this.patience)
