@@ -55,6 +55,7 @@ function reporters(): ReporterDescription[] {
     ['html', { outputFolder: reports('html'), open: 'never' }],
     ['json', { outputFile: reports('results.json') }],
     ['junit', { outputFile: reports('junit.xml') }],
+    ['./harness/report/ktap.ts', { output }],
     ['./harness/report/allure.ts', { output }],
     ['allure-playwright', { resultsDir: reports('allure-results') }],
     ['./harness/report/measurements.ts', { output }],

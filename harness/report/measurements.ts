@@ -3,12 +3,11 @@
  * Playwright reporter: collects every attachment named `measurement` into measurements.json, so that
  * figures can be read by a program without digging through a report.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { FullConfig, FullResult, Reporter, Suite, TestCase } from '@playwright/test/reporter';
-import { reporterFailed } from './exit-status.ts';
+import { readFileSync } from 'node:fs';
+import type { FullResult, TestCase } from '@playwright/test/reporter';
 import type { DriverFacts, Measurement, TargetFacts } from './contract.ts';
-import { outcomesOf, type Outcome } from './outcome.ts';
+import { EndReport, jsonText } from './end-report.ts';
+import type { Outcome } from './outcome.ts';
 import { summarizeRun } from './run-summary.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -24,46 +23,21 @@ export interface RecordedMeasurement extends Measurement {
   test: { title: string; project: string; location: string; verdict: Verdict };
 }
 
-export interface MeasurementsOptions {
-  /** Folder of measurements.json; `reports` unless given. */
-  output?: string;
-  _mode?: string;
-}
+export default class MeasurementsReporter extends EndReport {
+  protected readonly what = 'measurements';
 
-export default class MeasurementsReporter implements Reporter {
-  readonly #output: string;
-  readonly #silent: boolean;
-  #run: { config: FullConfig; suite: Suite } | undefined;
-
-  constructor({ output = 'reports', _mode }: MeasurementsOptions = {}) {
-    this.#output = resolve(output);
-    this.#silent = _mode === 'list';
-  }
-
-  printsToStdio(): boolean {
-    return false;
-  }
-
-  onBegin(config: FullConfig, suite: Suite): void {
-    this.#run = { config, suite };
-  }
-
-  // oxlint-disable-next-line typescript/require-await
-  async onEnd(result: FullResult): Promise<{ status?: FullResult['status'] } | undefined> {
-    if (this.#silent || this.#run === undefined) return undefined;
-    try {
-      const outcomes = outcomesOf(this.#run.config, this.#run.suite);
-      mkdirSync(this.#output, { recursive: true });
-      const content = JSON.stringify(measurementsFile(outcomes, result), null, 2);
-      writeFileSync(join(this.#output, 'measurements.json'), `${content}\n`);
-      return undefined;
-    } catch (error) {
-      return reporterFailed('measurements', error);
-    }
+  protected files(
+    outcomes: readonly Outcome[],
+    result: Pick<FullResult, 'startTime' | 'duration'>,
+  ): Record<string, string> {
+    return { 'measurements.json': jsonText(measurementsFile(outcomes, result)) };
   }
 }
 
-function measurementsFile(outcomes: readonly Outcome[], result: FullResult): MeasurementsFile {
+function measurementsFile(
+  outcomes: readonly Outcome[],
+  result: Pick<FullResult, 'startTime' | 'duration'>,
+): MeasurementsFile {
   const { startTime, duration, targets, drivers } = summarizeRun(outcomes, [], result);
   return {
     version: 1,

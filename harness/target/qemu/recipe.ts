@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { architectureFacts } from '../../build/architectures.ts';
 import { insistOnHost } from '../../build/host.ts';
 import { baseInitramfs } from '../../build/initramfs.ts';
-import { debianKernel, type DebianKernel } from '../../build/kernel.ts';
+import { guestKernel } from '../../build/guest-kernel.ts';
+import type { DebianKernel } from '../../build/kernel.ts';
 import { newHostKey, newLoginKey, perRunArchive } from '../../build/per-run.ts';
 import { buildAgent } from '../../build/program.ts';
 import { Deadline } from '../../deadline.ts';
@@ -68,7 +69,7 @@ export async function recipeFor(
   const { architecture } = machine;
   const programs = spec.programs ?? architecture;
   await insistOnHost(architecture, programs, settings.searchPath);
-  const kernel = await debianKernel(cache, { architecture, ...spec.kernel });
+  const kernel = await guestKernel(cache, { architecture, ...spec.kernel }, settings.searchPath);
   const { file: initramfs } = await baseInitramfs(cache, { kernel });
   const agent = programIn(GUEST_DIRECTORY, await readFile(await buildAgent(cache, programs)));
   const qemuVersion = await versionOf(architectureFacts(architecture).qemu.program);

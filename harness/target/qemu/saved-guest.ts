@@ -10,7 +10,7 @@
  * user's alone, and who can read it there can also read and trace every process of that user.
  */
 import { createHash } from 'node:crypto';
-import { chmod, open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Cache } from '../../build/cache.ts';
 import { contentKey } from '../../build/content-hash.ts';
@@ -20,7 +20,7 @@ import { Undo } from '../../undo.ts';
 import type { MachineFacts } from '../ssh/facts.ts';
 import { bootGuest } from './boot.ts';
 import { commandLine } from './guest.ts';
-import { guestOptions, layOut, type GuestFiles, type Recipe } from './recipe.ts';
+import { guestOptions, layOut, ramBytes, type GuestFiles, type Recipe } from './recipe.ts';
 import { RunFolder } from './run-folder.ts';
 
 /** Changes when a state is saved, kept or restored in another way than before. */
@@ -107,12 +107,15 @@ async function make(recipe: Recipe, directory: string, deadline: Deadline, exami
   try {
     const files = await layOut(recipe, directory);
     const ram = join(directory, 'ram');
-    const folder = await RunFolder.create(0);
+    // Not in the cache from the start: a guest that boots would wait for the disk again and again.
+    const folder = await RunFolder.create(ramBytes(recipe));
     undo.add("remove the guest's folder", () => folder.dispose());
-    const options = guestOptions(recipe, files.initramfs, { file: ram, as: 'file' });
+    const options = guestOptions(recipe, files.initramfs, { file: folder.file('ram'), as: 'file' });
     const guest = await bootGuest(recipe, folder, options, deadline);
     undo.add('stop QEMU', () => guest.kill());
     const state = await guest.save(deadline);
+    await guest.kill();
+    await copyFile(folder.file('ram'), ram);
     await undo.run();
     await chmod(ram, 0o600);
     await writeFile(join(directory, 'state'), state, { mode: 0o600 });

@@ -17,7 +17,7 @@ import type {
 import type { Connection } from './connection.ts';
 import { mountOf, type Keeper } from './directory.ts';
 import { explainLoss, type WhyDead } from './loss.ts';
-import { killScript, marked, putScript } from './scripts.ts';
+import { killScript, marked, plainPutScript, putScript } from './scripts.ts';
 
 /** A machine that was looked at and found fit. */
 export interface ReadyMachine {
@@ -150,7 +150,9 @@ export class SshTarget implements Target {
 
   async #send(content: Buffer, path: string, sha256: string): Promise<string> {
     const deadline = Deadline.in(LIMITS.put * this.patience);
-    const result = await this.exec(putScript(path, content.length, sha256), { input: content, deadline });
+    const ownMachine = this.#machine.keeper.stop === undefined;
+    const script = ownMachine ? plainPutScript(path) : putScript(path, content.length, sha256);
+    const result = await this.exec(script, { input: content, deadline });
     if (result.code === 0) return path;
     const said =
       result.stderr.trim() || `the script ended with ${result.signal ?? `exit code ${result.code}`}`;
