@@ -9,6 +9,7 @@ export const verbs: Record<string, () => Promise<Verb>> = {
   update: async () => (await import('./verbs/update.ts')).update,
   kernel: async () => (await import('./verbs/kernel.ts')).kernel,
   trust: async () => (await import('./verbs/trust.ts')).trust,
+  bench: async () => (await import('./verbs/bench.ts')).bench,
   up: async () => (await import('./verbs/up.ts')).up,
   doctor: async () => (await import('./verbs/doctor.ts')).doctor,
   help: async () => (await import('./verbs/help.ts')).help,

@@ -10,41 +10,41 @@ import type { DriverProfile } from './profile.ts';
 const STEP_LIMIT = 10_000;
 const KERNEL_LINES_IN_MESSAGES = 15;
 
+/** $1: the module's name, $2: where what undoes it is kept, then insmod's arguments. One command is one login. */
+const LOAD = `if [ -d "/sys/module/$1" ]; then echo loaded already; exit 1; fi
+cat >"$2" || { echo no undo; exit 1; }
+shift 2
+exec insmod "$@"`;
+
 /** What insmod says when the module was built for another kernel: that is the lab's fault. */
 const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
-
-/**
- * In one go, because each command costs an emulated machine a tenth of a second.
- * $1: the module's name   $2: the file at-end   $3: the device node   $4: the module   then: its parameters
- */
-const LOAD = `[ ! -d "/sys/module/$1" ] || { echo already; exit 1; }
-# Should the rig or the link die from here on, the target takes the module out by itself.
-echo "rmmod $1" >"$2" || { echo unwritable; exit 1; }
-device=$3
-shift 3
-insmod "$@" || exit
-[ ! -c "$device" ] || echo ready`;
 
 /**
  * Loads a module that is already on the target and waits for its device node.
  * @param path of the module on the target
  * @throws DriverError `DRIVER_LOAD` with the kernel's words
- * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`
+ * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`, `TARGET_DISK`
  */
 export async function loadDriver(target: Target, profile: DriverProfile, path: string): Promise<void> {
   const { module, device } = profile;
   const where = `${target.facts.name} (Linux ${target.facts.kernelRelease})`;
   const deadline = Deadline.in(STEP_LIMIT * target.patience);
-  const atEnd = `${target.directory}/at-end`;
-  const words = [module.name, atEnd, device, path, ...module.parameters];
-  const result = await target.exec(['sh', '-c', LOAD, 'load', ...words], { deadline });
-  if (result.stdout.startsWith('already')) {
+  // Should the rig or the link die from here on, the target takes the module out by itself.
+  const undo = `rmmod ${module.name}\n`;
+  const result = await target.exec(
+    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, path, ...module.parameters],
+    { deadline, input: undo },
+  );
+  if (result.stdout.startsWith('loaded already')) {
     throw new LabError('MODULE_LOADED', `${where}: a module called ${module.name} is loaded already`, {
       hint: `rmmod ${module.name} on the target, if nobody needs it`,
     });
   }
-  if (result.stdout.startsWith('unwritable')) {
-    throw new LabError('TARGET_DISK', `${where}: cannot write ${atEnd}: ${result.stderr.trim()}`);
+  if (result.stdout.startsWith('no undo')) {
+    throw new LabError(
+      'TARGET_DISK',
+      `${where}: cannot write to ${target.directory}: ${result.stderr.trim()}`,
+    );
   }
   if (result.code !== 0) {
     const said = result.stderr.trim() || `insmod ended with ${result.signal ?? result.code}`;
@@ -56,7 +56,6 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
     }
     throw new DriverError('DRIVER_LOAD', message);
   }
-  if (result.stdout.startsWith('ready')) return;
   while ((await target.exec(['test', '-c', device], { deadline })).code !== 0) {
     if (deadline.expired) {
       const words = await lastKernelWords(target, Deadline.in(STEP_LIMIT * target.patience));

@@ -27,7 +27,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'GEO-06': { claim: 'sizes are rounded up and never cut off' },
   'GEO-07': { claim: 'buffers that live at once share no memory' },
   'GEO-08': { claim: 'a buffer costs its size in memory, and little more' },
-  'GEO-09': { claim: 'the address that is reported is the one a device has to use', missing: device },
+  'GEO-09': { claim: 'the address that is reported is the one a device has to use' },
   'GEO-10': {
     claim: 'nothing depends on the size of a page',
     missing: 'a name of its own for the run with 16 KiB pages',

@@ -26,7 +26,7 @@ export interface Outcome {
   isolation: string;
 }
 
-const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation)\//;
+const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation|bench\/rig)\//;
 
 /** Every test of a run, also those that never started. */
 export function outcomesOf(config: FullConfig, suite: Suite): Outcome[] {

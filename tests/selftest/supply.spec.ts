@@ -47,6 +47,9 @@ class Numbers implements Making<number> {
 
 const occasion = (isolation: Isolation, file = 'a.spec.ts') => ({ isolation, file });
 
+const life = (number: number) =>
+  ['make', 'hand over', 'finish', 'dispose'].map((what) => `${what} ${number}`);
+
 /** Runs tests one after the other; each is told what it got or what went wrong. */
 async function run(
   supply: Supply<number>,
@@ -108,8 +111,6 @@ test('where only one can be had at a time, the next is made when the last one is
   const supply = new Supply(numbers);
   expect(await run(supply, [['test'], ['test']])).toEqual([1, 2]);
   await supply.close();
-  const life = (number: number) =>
-    ['make', 'hand over', 'finish', 'dispose'].map((what) => `${what} ${number}`);
   expect(numbers.diary).toEqual([...life(1), ...life(2)]);
 });
 

@@ -13,6 +13,7 @@ export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<v
   const registers = machine.fwCfgWitness;
   return {
     console: guest.console,
+    screen: guest.screen,
     externalMemory,
     busMaster: registers === undefined ? undefined : { registers, reaches: externalMemory.regions },
     whyDead: () => guest.whyDead(),

@@ -11,6 +11,7 @@ import type {
   ExternalMemory,
   KernelTree,
   RemoteProcess,
+  Screen,
   Target,
   TargetFacts,
 } from '../target.ts';
@@ -42,6 +43,7 @@ export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
+  screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
   present?: Readonly<Record<string, string>> | undefined;
@@ -60,6 +62,7 @@ export class SshTarget implements Target {
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
+  declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
@@ -84,6 +87,7 @@ export class SshTarget implements Target {
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
     if (abilities.origin !== undefined) this.origin = abilities.origin;
+    if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
   }
 
