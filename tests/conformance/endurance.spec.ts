@@ -26,24 +26,30 @@ const SAMPLES = 10;
 const LIFE_BYTES = 64;
 const KILL_BYTES = 1024;
 
+interface Endurance {
+  agent: Agent;
+  counted: () => Promise<Count>;
+  /** What a tenth of it is, how many rounds that are, and what each may cost. */
+  work: () => Promise<void>;
+  rounds: number;
+  bytes: number;
+}
+
 forEachStrategy(() => {
   test(
     'LIF-07 10,000 lives of a buffer leave nothing',
     { tag: '@slow' },
     async ({ agent, driver, strategy }) => {
       test.setTimeout(900_000);
-      const lives = 10_000 / SAMPLES;
+      const rounds = 10_000 / SAMPLES;
       const steps = await lifetimeOf(agent, driver.profile, strategy);
       const patient = agent.allowing(300_000);
-      await expectToLeaveNothing(
-        agent,
-        () => count(driver.profile, agent),
-        lives,
-        async () => {
-          const done = await repeat(patient, lives, steps);
-          expect(done).toEqual(steps.map(() => ({ ok: lives, failed: {} })));
-        },
-      );
+      const work = async () => {
+        const done = await repeat(patient, rounds, steps);
+        expect(done).toEqual(steps.map(() => ({ ok: rounds, failed: {} })));
+      };
+      const counted = () => count(driver.profile, agent);
+      await expectToLeaveNothing({ agent, counted, work, rounds, bytes: LIFE_BYTES });
     },
   );
 
@@ -52,38 +58,28 @@ forEachStrategy(() => {
     { tag: '@slow' },
     async ({ agent, driver, strategy, seed }, testInfo) => {
       test.setTimeout(900_000);
-      const kills = 1000 / SAMPLES;
+      const rounds = 1000 / SAMPLES;
       const begin = seed ?? Date.now() % 2 ** 32;
       testInfo.annotations.push({ type: 'seed', description: String(begin) });
       const random = randomNumbers(begin);
       const steps = await lifetimeOf(agent, driver.profile, strategy);
-      await expectToLeaveNothing(
-        agent,
-        () => count(driver.profile, agent),
-        kills,
-        async () => {
-          for (let kill = 0; kill < kills; kill++) {
-            const child = await agent.fork();
-            await Promise.all([
-              beginRepeating(child, 1_000_000, steps),
-              agent.request('sleep-ms', random(12)),
-              child.kill(),
-            ]);
-          }
-        },
-      );
+      const work = async () => {
+        for (let kill = 0; kill < rounds; kill++) {
+          const child = await agent.fork();
+          await Promise.all([
+            beginRepeating(child, 1_000_000, steps),
+            agent.request('sleep-ms', random(12)),
+            child.kill(),
+          ]);
+        }
+      };
+      const counted = () => count(driver.profile, agent);
+      await expectToLeaveNothing({ agent, counted, work, rounds, bytes: KILL_BYTES });
     },
   );
 });
 
-/** @param rounds that one call of `work` does; @param bytes that each may cost */
-async function expectToLeaveNothing(
-  agent: Agent,
-  counted: () => Promise<Count>,
-  rounds: number,
-  bytes: number,
-  work: () => Promise<void>,
-): Promise<void> {
+async function expectToLeaveNothing({ agent, counted, work, rounds, bytes }: Endurance): Promise<void> {
   // What is allocated once and kept, is allocated here.
   await work();
   const before = await counted();
