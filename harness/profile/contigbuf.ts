@@ -91,6 +91,8 @@ const dmaBuf: Strategy = {
   properties: {
     file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
     outOfBounds: ['EINVAL', 'EOVERFLOW'],
+    // Nor does it ask the exporter where to put a mapping.
+    choosesAddresses: false,
   },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
@@ -133,6 +135,7 @@ export const contigbuf: DriverProfile = {
     cacheModes: Object.keys(cacheModes) as CacheMode[],
     mappingClass: 'pfn-io',
     prefaulted: true,
+    largePages: true,
     subOffset: true,
     privateMaps: ['EINVAL'],
     readOnlyFiles: 'allowed',

@@ -76,6 +76,10 @@ export interface Properties {
   mappingClass: MappingClass;
   /** A mapping is complete when mmap() returns: touching it takes no page fault. */
   prefaulted: boolean;
+  /** Mappings have pages of the second level's size where the kernel and the addresses allow it. */
+  largePages?: boolean;
+  /** Where the kernel chooses an address for a mapping, it suits large pages, unless this is false. */
+  choosesAddresses?: boolean;
   /** A mapping may begin at any page of a buffer. */
   subOffset: boolean;
   /** Private mappings that may be written to: refused with one of these errors, or copied on write. */
