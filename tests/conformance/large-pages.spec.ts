@@ -16,12 +16,11 @@ import {
   type Buffers,
   type MappedBuffer,
 } from '../../fixtures/index.ts';
-import type { TargetFacts } from '../../harness/target/target.ts';
 
 interface Situation {
   buffers: Buffers;
   agent: Agent;
-  target: { facts: TargetFacts };
+  target: { facts: Parameters<typeof whyNoLargePages>[0] };
 }
 
 forEachStrategy(() => {

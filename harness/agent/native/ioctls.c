@@ -37,7 +37,8 @@ size_t ioctl_argument(uint8_t *data, size_t most)
 {
 	size_t bytes = left_bytes < most ? left_bytes : most;
 
-	memcpy(data, left, bytes);
+	if (bytes)
+		memcpy(data, left, bytes);
 	left_bytes = 0;
 	return bytes;
 }

@@ -91,7 +91,7 @@ static const char *expand(const char *from, char *to)
 	int length = 0;
 
 	if (sscanf(from + 1, "%u:%u:%u%n", &at, &offset, &bytes, &length) != 3 || at < 1 || at > STEPS_MOST ||
-	    bytes > sizeof(value) || offset > steps[at - 1].bytes || bytes > steps[at - 1].bytes - offset ||
+	    bytes < 1 || bytes > sizeof(value) || offset > steps[at - 1].bytes || bytes > steps[at - 1].bytes - offset ||
 	    (raw && from[1 + length] != '>'))
 		return NULL;
 	for (unsigned int i = 0; i < bytes; i++) {
@@ -181,6 +181,7 @@ static void verb_repeat(struct request *request)
 	count = take_steps(request);
 	if (request_bad(request) || reply_failed())
 		return forget_steps(count);
+	ioctl_argument(steps[0].data, 0);
 	busy = true;
 	for (size_t round = 0; good && round < times; round++)
 		for (unsigned int at = 0; good && at < count; at++)
