@@ -8,6 +8,7 @@
  * middle of an ioctl's bytes, is those four bytes as they are.
  */
 #include "agent.h"
+#include "measure.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ static struct step {
 	uint8_t data[DATA_MOST];
 	size_t bytes;
 	uint64_t ok;
+	uint64_t ns;		/* of all rounds, with what it takes to read the line */
 	struct {
 		char name[24];
 		uint64_t times;
@@ -133,14 +135,17 @@ static char *line_of(struct step *step)
 static bool run_step(struct step *step, unsigned long number)
 {
 	struct request request = { .number = number };
+	uint64_t start;
 	char *line;
 
 	step->bytes = 0;
 	line = line_of(step);
 	if (!line)
 		return true;
+	start = now();
 	reply_begin(number);
 	serve_line(&request, line);
+	step->ns += now() - start;
 	if (request.bad || !request.verb)
 		return false;
 	if (reply_failed()) {
@@ -164,6 +169,10 @@ static void reply_steps(unsigned int count)
 		reply_close('}');
 		reply_close('}');
 	}
+	reply_close(']');
+	reply_open("ns", '[');
+	for (unsigned int at = 0; at < count; at++)
+		reply_u64(NULL, steps[at].ns);
 	reply_close(']');
 }
 
@@ -196,7 +205,7 @@ static void verb_repeat(struct request *request)
 
 const struct verb repeat_verbs[] = {
 	{ "repeat", "TIMES REQUEST ...",
-	  "requests separated by a lone ; over and over; answers how often each failed in which way",
+	  "requests separated by a lone ; over and over; answers how often each failed, and the time each took",
 	  verb_repeat },
 	{ 0 },
 };
