@@ -226,7 +226,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   },
   'HUG-02': { claim: 'where addresses do not, small pages show the same', missing: 'a check' },
   'HUG-03': { claim: 'a large page never reaches beyond its buffer', missing: 'a check' },
-  'HUG-04': { claim: 'a large page can be cut', missing: 'a check' },
+  'HUG-04': { claim: 'a large page can be cut' },
   'HUG-05': { claim: 'forking and moving large pages is safe', missing: 'a check' },
   'HUG-06': { claim: 'a large page read first can be written later', missing: 'a check' },
   'HUG-07': { claim: 'kernels without large device pages use small ones', missing: 'a check' },
