@@ -30,6 +30,14 @@ export default defineConfig<object, RigOptions>({
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
     // Runs the rig itself, with guests of its own; each test takes as long as a run does.
     { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
+    // Drivers with a defect each; also these run the rig itself.
+    {
+      name: 'mutation',
+      testMatch: 'mutation/**/*.spec.ts',
+      default: false,
+      fullyParallel: true,
+      timeout: 600_000,
+    },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },

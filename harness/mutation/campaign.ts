@@ -55,18 +55,8 @@ export async function runCampaign(
   const controls = await runControls(mutants, options);
   const results = new Map<Mutant, MutantResult>();
   await inParallel(mutants, options, async (mutant) => {
-    const begun = performance.now();
-    const judgement = await judged(mutant, defects, controls, options).catch((error: unknown): Judgement => ({
-      outcome: 'infra',
-      message: messageOf(error),
-      others: [],
-    }));
+    const result = await judgeWith(mutant, defects, controls.get(settingOf(mutant)) ?? new Map(), options);
     if (options.signal.aborted) return;
-    const result = {
-      ...described(mutant),
-      ...judgement,
-      seconds: Math.round((performance.now() - begun) / 1000),
-    };
     results.set(mutant, result);
     if (result.outcome === 'killed') await rm(folderOf(mutant.id, options), { recursive: true, force: true });
     options.onResult(result);
@@ -74,15 +64,44 @@ export async function runCampaign(
   return mutants.flatMap((mutant) => results.get(mutant) ?? []);
 }
 
+/** One mutant, when it is known that the driver as it is passes its checks. */
+export function judgeOne(mutant: Mutant, options: CampaignOptions): Promise<MutantResult> {
+  return judgeWith(mutant, new Defects(options.cache), new Map(), options);
+}
+
+/** What of the checks that these mutants name the driver as it is does not pass, and why. */
+export async function uncontrolledChecks(
+  mutants: readonly Mutant[],
+  options: CampaignOptions,
+): Promise<Record<string, string>> {
+  const controls = await runControls(mutants, options);
+  return Object.fromEntries([...controls.values()].flatMap((missing) => [...missing]));
+}
+
+/** @param missing the checks that the driver as it is does not pass, with the reason */
+async function judgeWith(
+  mutant: Mutant,
+  defects: Defects,
+  missing: ReadonlyMap<string, string>,
+  options: CampaignOptions,
+): Promise<MutantResult> {
+  const begun = performance.now();
+  const judgement = await judged(mutant, defects, missing, options).catch((error: unknown): Judgement => ({
+    outcome: 'infra',
+    message: messageOf(error),
+    others: [],
+  }));
+  return { ...described(mutant), ...judgement, seconds: Math.round((performance.now() - begun) / 1000) };
+}
+
 async function judged(
   mutant: Mutant,
   defects: Defects,
-  controls: ReadonlyMap<string, ReadonlyMap<string, string>>,
+  missing: ReadonlyMap<string, string>,
   options: CampaignOptions,
 ): Promise<Judgement> {
   const none = await defects.whyNone(mutant);
   if (none !== undefined) return { outcome: 'invalid', message: none, others: [] };
-  const missing = controls.get(settingOf(mutant)) ?? new Map<string, string>();
   const usable = mutant.killedBy.filter((check) => !missing.has(check));
   const without = mutant.killedBy.map((check) => `${check}: ${missing.get(check) ?? ''}`).join('; ');
   if (usable.length === 0 && mutant.killedBy.length > 0 && !options.full) {

@@ -244,6 +244,24 @@ test('touching counts the faults it takes', async ({ agent }) => {
   expect(await memory.touch('read')).toEqual({ minorFaults: 4, majorFaults: 0 });
 });
 
+test('the page tables tell root where a page lies: two views of one page in one place', async ({
+  agent,
+  folder,
+}) => {
+  const aliased = await aliasedPages(agent, folder);
+  await aliased.touch('write');
+  const own = await agent.anonymous(2 * agent.pageBytes);
+  await own.touch('write');
+  const [first, second] = await aliased.pagemap();
+  // Documentation/admin-guide/mm/pagemap.rst: without CAP_SYS_ADMIN there are no frame numbers.
+  test.skip(process.getuid?.() !== 0 && first === undefined, 'this user is not told physical addresses');
+  expect(first).toBeGreaterThan(0);
+  expect(second).toBe(first);
+  const others = await own.pagemap();
+  expect(new Set([first, ...others]).size, 'three pages of memory').toBe(3);
+  for (const address of others) expect(Number(address) % agent.pageBytes).toBe(0);
+});
+
 test('a mapping is described as the kernel describes it', async ({ agent, folder }) => {
   const { pageBytes } = agent;
   const fd = await fileOf(agent, folder, 4);

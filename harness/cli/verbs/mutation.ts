@@ -5,8 +5,9 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cache } from '../../build/cache.ts';
 import { LabError, messageOf } from '../../errors.ts';
-import { runCampaign, type MutantResult } from '../../mutation/campaign.ts';
+import { runCampaign, type CampaignOptions, type MutantResult } from '../../mutation/campaign.ts';
 import type { Outcome } from '../../mutation/judgement.ts';
+import { metaMutantsIn, runMetaCampaign } from '../../mutation/meta.ts';
 import { mutantFrom, mutantsIn, type Mutant } from '../../mutation/mutant.ts';
 import { lineOf, mutationFile, mutationText } from '../../mutation/table.ts';
 import { exitStatus } from '../../report/exit-status.ts';
@@ -14,8 +15,7 @@ import { afterDashes, guarded } from '../arguments.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Context, type Verb } from '../verb.ts';
 
-const USAGE =
-  'npm run mutation -- [--only P01,P08 | --diff FILE] [--full] [--stop-early] [--workers N] [--list]';
+const ARGUMENTS = '[--only P01,P08 | --diff FILE | --meta] [--full] [--stop-early] [--workers N] [--list]';
 /** Ctrl-C, as shells tell it. */
 const INTERRUPTED = 130;
 
@@ -24,22 +24,32 @@ const RED: readonly Outcome[] = ['survived', 'killed-by-another', 'invalid'];
 
 export const mutation: Verb = {
   summary: 'see whether the suite finds the defects in driver/mutants (npm run mutation)',
-  usage: '[--only P01,P08 | --diff FILE] [--full] [--stop-early] [--workers N] [--list]',
+  usage: ARGUMENTS,
   run: guarded(async (context, args) => {
     const options = readArguments(args);
+    if (options.meta) return judgeRig(context, options);
     const mutants = await chosen(context, options);
     if (options.list) {
       for (const mutant of mutants) context.terminal.line(describe(mutant));
       return exit.ok;
     }
     await setUp({ ...context, settings: { ...context.settings, driverDiff: undefined } });
-    return judgeAll(context, mutants, options);
+    return conclude(context, 'mutation', options, (common) =>
+      runCampaign(mutants, {
+        ...common,
+        cache: new Cache(context.settings.cacheRoot, { onProgress: () => {} }),
+        full: options.full,
+        stopEarly: options.stopEarly,
+      }),
+    );
   }),
 };
 
 interface Options {
   only: string[];
   diff: string | undefined;
+  /** Defects of the rig instead of the driver. */
+  meta: boolean;
   list: boolean;
   full: boolean;
   stopEarly: boolean;
@@ -57,8 +67,8 @@ function readArguments(args: readonly string[]): Options {
   return {
     only: values.only?.split(',').filter((id) => id !== '') ?? [],
     diff: values.diff,
+    meta: values.meta ?? false,
     list: values.list ?? false,
-    // A diff of somebody's own names no check.
     full: values.full ?? false,
     stopEarly: values['stop-early'] ?? false,
     workers,
@@ -72,6 +82,7 @@ function parse(args: readonly string[]) {
       options: {
         only: { type: 'string' },
         diff: { type: 'string' },
+        meta: { type: 'boolean' },
         list: { type: 'boolean' },
         full: { type: 'boolean' },
         'stop-early': { type: 'boolean' },
@@ -84,7 +95,7 @@ function parse(args: readonly string[]) {
 }
 
 function usage(why: string): LabError {
-  return new LabError('USAGE', `mutation: ${why}`, { hint: USAGE });
+  return new LabError('USAGE', `mutation: ${why}`, { hint: `npm run mutation -- ${ARGUMENTS}` });
 }
 
 async function chosen({ project }: Context, { only, diff }: Options): Promise<Mutant[]> {
@@ -101,30 +112,45 @@ function describe({ id, kind, what, killedBy, guest, strategy }: Mutant): string
   return `${id}  ${kind}: ${what}\n     ${killedBy.join(' ') || 'any check'}, on ${guest}, ${strategy}`;
 }
 
-async function judgeAll(context: Context, mutants: readonly Mutant[], options: Options): Promise<number> {
+/** Parts of the rig turned off one at a time. */
+async function judgeRig(context: Context, options: Options): Promise<number> {
+  const all = await metaMutantsIn(join(context.project, 'tests', 'mutation', 'meta'));
+  const mutants = options.only.length === 0 ? all : all.filter(({ id }) => options.only.includes(id));
+  if (mutants.length === 0) throw usage(`there is none of ${options.only.join(', ')} among the meta-mutants`);
+  if (options.list) {
+    for (const { id, kind, what, noticedBy } of mutants) {
+      context.terminal.line(`${id}  ${kind}: ${what}\n     ${noticedBy}`);
+    }
+    return exit.ok;
+  }
+  return conclude(context, 'meta-mutation', options, (common) => runMetaCampaign(mutants, common));
+}
+
+/** Runs a campaign, writes its table, and says how it ended. @param name of the table's files */
+async function conclude(
+  context: Context,
+  name: string,
+  { workers }: Options,
+  campaign: (common: Omit<CampaignOptions, 'cache' | 'full' | 'stopEarly'>) => Promise<MutantResult[]>,
+): Promise<number> {
   const { project, settings, terminal, environment } = context;
-  const folder = join(settings.reports, 'mutation');
+  const folder = join(settings.reports, name);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const startTime = new Date().toISOString();
   const begun = performance.now();
   const interruption = new AbortController();
-  const interrupt = (): void => interruption.abort();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, interrupt);
-  const results = await runCampaign(mutants, {
-    ...{ project, folder, environment, signal: interruption.signal },
-    cache: new Cache(settings.cacheRoot, { onProgress: () => {} }),
-    workers: options.workers,
-    full: options.full,
-    stopEarly: options.stopEarly,
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
+  const results = await campaign({
+    ...{ project, folder, environment, workers, signal: interruption.signal },
     onResult: (result) => terminal.line(lineOf(result)),
     onProgress: (line) => terminal.line(line),
   });
   const seconds = Math.round((performance.now() - begun) / 1000);
-  const file = mutationFile(results, { startTime, seconds, workers: options.workers });
-  await writeFile(join(settings.reports, 'mutation.json'), `${JSON.stringify(file, null, 2)}\n`);
-  await writeFile(join(settings.reports, 'mutation.md'), mutationText(file));
-  terminal.line(`Table: ${join(settings.reports, 'mutation.md')}`);
+  const file = mutationFile(results, { startTime, seconds, workers });
+  await writeFile(join(settings.reports, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+  await writeFile(join(settings.reports, `${name}.md`), mutationText(file));
+  terminal.line(`Table: ${join(settings.reports, `${name}.md`)}`);
   terminal.line(`${file.score.killed} of ${file.score.of} killed by a check that they name, in ${seconds} s`);
   return interruption.signal.aborted ? INTERRUPTED : statusOf(results);
 }
