@@ -318,6 +318,18 @@ test('ioctl passes bytes, and no byte more than those', async ({ agent }) => {
   expect(await attempt(() => agent.ioctl(reader, 0x5a00, Buffer.alloc(8)))).toEqual({ errno: 'ENOTTY' });
 });
 
+test('ioctl is repeated until it succeeds, and tells how often it failed', async ({ agent }) => {
+  // asm-generic/ioctls.h. TCGETS is not for pipes, and FIONREAD always is.
+  const [TCGETS, FIONREAD] = [0x5401, 0x541b];
+  const memory = await agent.anonymous(agent.pageBytes);
+  await agent.request('syscall', 'pipe2', memory.address, 0);
+  const reader = Number(await memory.load(0, 4));
+  const nothing = Buffer.alloc(4);
+  expect(await agent.ioctlUntil(reader, FIONREAD, nothing, 10)).toEqual({ failed: 0, data: nothing });
+  const never = agent.ioctlUntil(reader, TCGETS, Buffer.alloc(64), 10);
+  expect(await attempt(() => never)).toEqual({ errno: 'ENOTTY' });
+});
+
 test('the kernel reads and writes at an address', async ({ agent, folder }) => {
   const fd = await fileOf(agent, folder, 1);
   const memory = await agent.anonymous(2 * agent.pageBytes);
