@@ -2,7 +2,7 @@
 /** Where the rig runs (projects) and what comes out (reporters); the one reader of the environment. */
 import { join } from 'node:path';
 import { defineConfig, type ReporterDescription } from '@playwright/test';
-import type { RigOptions } from './fixtures/options.ts';
+import type { RigOptions, TestOptions } from './fixtures/options.ts';
 import { profiles } from './harness/profile/profiles.ts';
 import { strategyNames } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
@@ -17,7 +17,7 @@ const boards: SshSpec[] = [
   // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
 ];
 
-export default defineConfig<object, RigOptions>({
+export default defineConfig<Pick<TestOptions, 'samples'>, RigOptions>({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
@@ -38,6 +38,15 @@ export default defineConfig<object, RigOptions>({
       fullyParallel: true,
       timeout: 600_000,
     },
+    // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
+    {
+      name: 'bench',
+      testMatch: 'bench/**/*.spec.ts',
+      default: false,
+      workers: 1,
+      timeout: 30 * 60_000,
+      use: { targetSpec: guests[0], samples: 31 },
+    },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
@@ -49,9 +58,11 @@ function driverProject(targetSpec: TargetSpec | undefined, name = targetSpec?.na
   const absent = strategyNames.filter((strategy) => profiles.contigbuf.strategies[strategy] === undefined);
   return {
     name,
-    testMatch: ['conformance/**/*.spec.ts', 'bench/**/*.spec.ts'],
+    testMatch: ['conformance/**/*.spec.ts', 'bench/*.spec.ts'],
     use: { targetSpec },
-    grepInvert: [...absent, ...(settings.slow ? [] : ['slow'])].map((tag) => new RegExp(`@${tag}\\b`)),
+    grepInvert: [...absent, ...(settings.slow ? [] : ['slow']), 'plot'].map(
+      (tag) => new RegExp(`@${tag}\\b`),
+    ),
   };
 }
 
@@ -63,6 +74,7 @@ function reporters(): ReporterDescription[] {
     ['html', { outputFolder: reports('html'), open: 'never' }],
     ['json', { outputFile: reports('results.json') }],
     ['junit', { outputFile: reports('junit.xml') }],
+    ['./harness/report/ktap.ts', { output }],
     ['./harness/report/allure.ts', { output }],
     ['allure-playwright', { resultsDir: reports('allure-results') }],
     ['./harness/report/measurements.ts', { output }],

@@ -5,6 +5,8 @@ export { judgeContiguity } from './contiguity.ts';
 export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeDisjointness } from './disjointness.ts';
 export { judgeContents, judgePageOrder } from './contents.ts';
+export { comparePictures, type FrameLayout } from './pictures.ts';
+export { judgeScanout } from './scanout.ts';
 export { judgeErrno, judgeSuccess } from './errno.ts';
 export { judgeExpectations } from './expectations.ts';
 export { judgeCourse, slopeOf } from './course.ts';

@@ -4,6 +4,7 @@
  * trace. What the kernel says while it is still describing one thing belongs to that thing, so one
  * cause gives one report; lines of other tasks in between are kept apart where the kernel names them.
  */
+import { frameName, frameOf } from './frames.ts';
 import type { LogLine } from './lines.ts';
 import { splatRows, type Category, type Extent, type SplatRow } from './splats.ts';
 
@@ -163,21 +164,14 @@ function addPanic(splat: Splat, { text }: LogLine): void {
   splat.lines.push(text);
 }
 
-// An offset of 0 is the return address of a call that never returns: it names the function behind it.
-const frame = /^\s*([\w.]+)\+0x(?!0\/)[0-9a-f]+\/0x[0-9a-f]+(?: \[([\w-]+)\])?/;
-const running = /^(?:pc : |RIP: \w+:|PC is at |EIP: )([\w.]+)\+0x[0-9a-f]+\/0x[0-9a-f]+(?: \[([\w-]+)\])?/;
-
 function addPlace(splat: Splat): void {
-  const frames = splat.lines.flatMap((line) => {
-    const [, name, module] = frame.exec(line) ?? [];
-    return name === undefined || module === undefined ? [] : [`${name} [${module}]`];
-  });
-  const [, name, module] =
-    splat.lines.map((line) => running.exec(line)).find((match) => match !== null) ?? [];
-  const at = name === undefined ? undefined : module === undefined ? name : `${name} [${module}]`;
+  const frames = splat.lines.flatMap((line) => frameOf(line) ?? []);
+  const at = frames.find(({ returns }) => !returns);
+  // An offset of 0 is the return address of a call that never returns: it names the function behind it.
+  const caller = frames.find(({ returns, offset, module }) => returns && offset > 0 && module !== undefined);
   // Where it happened, if that is in a module; else who in a module led there.
-  const place = module === undefined ? (frames[0] ?? at) : at;
-  if (place !== undefined) splat.place = place;
+  const place = at?.module === undefined ? (caller ?? at) : at;
+  if (place !== undefined) splat.place = frameName(place);
 }
 
 const variable: readonly (readonly [pattern: RegExp, instead: string])[] = [

@@ -145,6 +145,7 @@ export const contigbuf: DriverProfile = {
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
+  drawing: driverFolder('helpers/draw.c'),
   ioctls: contigbufIoctls,
   system: contigbufSystem,
   async offeredMemories(agent) {
@@ -187,8 +188,10 @@ async function allocate(
     backend: backendNamed(request.memory),
     cache: request.cache === undefined ? abi.cache.CONTIGBUF_CACHE_DEFAULT : cacheModes[request.cache],
   });
-  const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
-  const place = await attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id }));
+  const [info, place] = await Promise.all([
+    call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id }),
+    attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id })),
+  ]);
   // Users without rights are not told where it lies.
   if (place.errno !== undefined && place.errno !== 'EPERM') {
     throw new DriverError('RESOLVE', `the address of buffer ${id} was refused with ${place.errno}`);

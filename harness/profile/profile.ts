@@ -36,6 +36,11 @@ export interface DriverProfile {
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
   helpers: HelperProgram[];
+  /**
+   * Path of a program's one C file that draws the test chart of fixtures/test-chart.ts into a buffer and
+   * has QEMU's ramfb show it; arguments and output like driver/helpers/draw.c.
+   */
+  drawing?: string;
 }
 
 export interface DriverModule {

@@ -27,7 +27,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'GEO-06': { claim: 'sizes are rounded up and never cut off' },
   'GEO-07': { claim: 'buffers that live at once share no memory' },
   'GEO-08': { claim: 'a buffer costs its size in memory, and little more' },
-  'GEO-09': { claim: 'the address that is reported is the one a device has to use', missing: device },
+  'GEO-09': { claim: 'the address that is reported is the one a device has to use' },
   'GEO-10': {
     claim: 'nothing depends on the size of a page',
     missing: 'a name of its own for the run with 16 KiB pages',
@@ -135,7 +135,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'RES-02': { claim: 'what fits once fits again' },
   'RES-03': { claim: 'limits are exact, and what is given back counts again' },
   'RES-04': { claim: 'limits hold against processes that race' },
-  'RES-05': { claim: 'any allocation inside the driver may fail', missing: `${ownKernel} (fault injection)` },
+  'RES-05': { claim: 'any allocation inside the driver may fail' },
   'RES-06': { claim: 'memory that others occupy is moved away, or the request is refused' },
   'RES-07': { claim: 'fragmented memory is refused or served in one piece', missing: 'a check' },
   'RES-08': { claim: 'without a free descriptor nothing is made' },

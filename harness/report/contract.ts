@@ -51,6 +51,15 @@ export interface RigAttachments {
   console: string;
   /** image/svg+xml: where the buffers lie. */
   layout: string;
+  /** text/plain: what the drawing program said. */
+  drawing: string;
+  /**
+   * image/png: what the screen showed; and, when that was wrong, what it ought to have shown and where
+   * they differ. Both reports put pictures side by side that are named like this.
+   */
+  'screen-actual': Buffer;
+  'screen-expected': Buffer;
+  'screen-diff': Buffer;
 }
 
 export type { Measurement, TargetFacts, Verdict };

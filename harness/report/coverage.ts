@@ -3,15 +3,13 @@
  * Playwright reporter: the catalogue against the tests that really ran, as coverage.json for programs
  * and coverage.md for people. It judges nothing; a hole in the catalogue does not make a run red.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { FullConfig, FullResult, Reporter, Suite, TestCase } from '@playwright/test/reporter';
+import type { TestCase } from '@playwright/test/reporter';
 import { catalogue } from './catalogue.ts';
 import type { RigAnnotation } from './contract.ts';
 import { coverageOf, type ClaimOutcome, type CoverageRow } from './coverage-rows.ts';
 import { coverageText } from './coverage-text.ts';
-import { reporterFailed } from './exit-status.ts';
-import { outcomesOf } from './outcome.ts';
+import { EndReport, jsonText } from './end-report.ts';
+import type { Outcome } from './outcome.ts';
 
 /** Content of reports/coverage.json. */
 export interface CoverageFile {
@@ -19,54 +17,25 @@ export interface CoverageFile {
   rows: CoverageRow[];
 }
 
-export interface CoverageOptions {
-  /** Folder of both files; `reports` unless given. */
-  output?: string;
-  _mode?: string;
+export default class CoverageReporter extends EndReport {
+  protected readonly what = 'coverage';
+
+  protected files(outcomes: readonly Outcome[]): Record<string, string> {
+    const rows = coverageOf(catalogue, outcomes.filter(({ about }) => about === 'driver').map(claimOutcome));
+    const file: CoverageFile = { version: 1, rows };
+    return { 'coverage.json': jsonText(file), 'coverage.md': coverageText(rows) };
+  }
 }
 
-export default class CoverageReporter implements Reporter {
-  readonly #output: string;
-  readonly #silent: boolean;
-  #run: { config: FullConfig; suite: Suite } | undefined;
-
-  constructor({ output = 'reports', _mode }: CoverageOptions = {}) {
-    this.#output = resolve(output);
-    this.#silent = _mode === 'list';
-  }
-
-  printsToStdio(): boolean {
-    return false;
-  }
-
-  onBegin(config: FullConfig, suite: Suite): void {
-    this.#run = { config, suite };
-  }
-
-  // oxlint-disable-next-line typescript/require-await
-  async onEnd(): Promise<{ status?: FullResult['status'] } | undefined> {
-    if (this.#silent || this.#run === undefined) return undefined;
-    try {
-      const outcomes = outcomesOf(this.#run.config, this.#run.suite)
-        .filter(({ about }) => about === 'driver')
-        .map(({ test, project, judged }): ClaimOutcome => ({
-          title: test.title,
-          project,
-          strategy: strategyOf(test),
-          verdict: judged.verdict,
-          cause: judged.verdict === 'not-run' ? judged.cause : '',
-          witnesses: annotated(test, '_witness'),
-        }));
-      const rows = coverageOf(catalogue, outcomes);
-      const file: CoverageFile = { version: 1, rows };
-      mkdirSync(this.#output, { recursive: true });
-      writeFileSync(join(this.#output, 'coverage.json'), `${JSON.stringify(file, null, 2)}\n`);
-      writeFileSync(join(this.#output, 'coverage.md'), coverageText(rows));
-      return undefined;
-    } catch (error) {
-      return reporterFailed('coverage', error);
-    }
-  }
+function claimOutcome({ test, project, judged }: Outcome): ClaimOutcome {
+  return {
+    title: test.title,
+    project,
+    strategy: strategyOf(test),
+    verdict: judged.verdict,
+    cause: judged.verdict === 'not-run' ? judged.cause : '',
+    witnesses: annotated(test, '_witness'),
+  };
 }
 
 /** The describe block of fixtures/strategies.ts tags its tests; others carry the tag themselves. */

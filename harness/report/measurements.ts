@@ -1,21 +1,32 @@
 // SPDX-License-Identifier: MIT
 /**
  * Playwright reporter: collects every attachment named `measurement` into measurements.json, so that
- * figures can be read by a program without digging through a report.
+ * figures can be read by a program without digging through a report; and into the bench page, when
+ * the run was one of `npm run bench`.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { FullConfig, FullResult, Reporter, Suite, TestCase } from '@playwright/test/reporter';
-import { reporterFailed } from './exit-status.ts';
+import { readFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import type { FullResult, TestCase } from '@playwright/test/reporter';
 import type { DriverFacts, Measurement, TargetFacts } from './contract.ts';
-import { outcomesOf, type Outcome } from './outcome.ts';
+import { EndReport, jsonText } from './end-report.ts';
+import { hostFacts, type HostFacts } from './host-facts.ts';
+import type { Outcome } from './outcome.ts';
 import { summarizeRun } from './run-summary.ts';
 import type { Verdict } from './verdict.ts';
+
+/** Its runs end with the page; playwright.config.ts declares it. */
+const BENCH_PROJECT = 'bench';
 
 /** Content of reports/measurements.json. */
 export interface MeasurementsFile {
   version: 1;
-  run: { startTime: string; duration: number; targets: TargetFacts[]; drivers: DriverFacts[] };
+  run: {
+    startTime: string;
+    duration: number;
+    host: HostFacts;
+    targets: TargetFacts[];
+    drivers: DriverFacts[];
+  };
   measurements: RecordedMeasurement[];
 }
 
@@ -24,50 +35,33 @@ export interface RecordedMeasurement extends Measurement {
   test: { title: string; project: string; location: string; verdict: Verdict };
 }
 
-export interface MeasurementsOptions {
-  /** Folder of measurements.json; `reports` unless given. */
-  output?: string;
-  _mode?: string;
-}
+export default class MeasurementsReporter extends EndReport {
+  protected readonly what = 'measurements';
 
-export default class MeasurementsReporter implements Reporter {
-  readonly #output: string;
-  readonly #silent: boolean;
-  #run: { config: FullConfig; suite: Suite } | undefined;
+  readonly #loadBefore = loadavg();
 
-  constructor({ output = 'reports', _mode }: MeasurementsOptions = {}) {
-    this.#output = resolve(output);
-    this.#silent = _mode === 'list';
-  }
-
-  printsToStdio(): boolean {
-    return false;
-  }
-
-  onBegin(config: FullConfig, suite: Suite): void {
-    this.#run = { config, suite };
-  }
-
-  // oxlint-disable-next-line typescript/require-await
-  async onEnd(result: FullResult): Promise<{ status?: FullResult['status'] } | undefined> {
-    if (this.#silent || this.#run === undefined) return undefined;
-    try {
-      const outcomes = outcomesOf(this.#run.config, this.#run.suite);
-      mkdirSync(this.#output, { recursive: true });
-      const content = JSON.stringify(measurementsFile(outcomes, result), null, 2);
-      writeFileSync(join(this.#output, 'measurements.json'), `${content}\n`);
-      return undefined;
-    } catch (error) {
-      return reporterFailed('measurements', error);
-    }
+  protected async files(
+    outcomes: readonly Outcome[],
+    result: Pick<FullResult, 'startTime' | 'duration'>,
+  ): Promise<Record<string, string>> {
+    const file = measurementsFile(outcomes, result, hostFacts(this.#loadBefore));
+    const json = { 'measurements.json': jsonText(file) };
+    if (!outcomes.some(({ project }) => project === BENCH_PROJECT)) return json;
+    // Drawing takes a large package, which no other run has to load.
+    const { benchPage } = await import('./bench-page.ts');
+    return { ...json, 'bench.html': benchPage(file) };
   }
 }
 
-function measurementsFile(outcomes: readonly Outcome[], result: FullResult): MeasurementsFile {
+function measurementsFile(
+  outcomes: readonly Outcome[],
+  result: Pick<FullResult, 'startTime' | 'duration'>,
+  host: HostFacts,
+): MeasurementsFile {
   const { startTime, duration, targets, drivers } = summarizeRun(outcomes, [], result);
   return {
     version: 1,
-    run: { startTime, duration, targets: targets.map(({ facts }) => facts), drivers },
+    run: { startTime, duration, host, targets: targets.map(({ facts }) => facts), drivers },
     measurements: outcomes.flatMap(recordedIn),
   };
 }

@@ -24,7 +24,7 @@ export interface Outcome {
   driver: DriverFacts | undefined;
 }
 
-const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation)\//;
+const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation|bench\/rig)\//;
 
 /** Every test of a run, also those that never started. */
 export function outcomesOf(config: FullConfig, suite: Suite): Outcome[] {

@@ -57,7 +57,7 @@ export const partRules: readonly PartRule[] = [
   { part: 'harness/build', imports: local, because: 'it makes files on this machine' },
   {
     part: 'harness/report',
-    imports: local,
+    imports: [...local, 'harness/measure'],
     because: 'reporters see what fixtures handed over, see harness/report/contract.ts',
   },
   {
@@ -91,6 +91,11 @@ export const partRules: readonly PartRule[] = [
     part: 'tests/bench',
     imports: ['fixtures', 'harness/judge', 'harness/measure', 'harness/profile'],
     because: 'a claim reads like a sentence; what it needs, a fixture gives it',
+  },
+  {
+    part: 'tests/bench/rig',
+    imports: ['fixtures', 'harness', 'tests'],
+    because: 'it measures the rig, from the outside and from within',
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
   { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
@@ -132,6 +137,11 @@ export const packageRules: readonly PackageRule[] = [
     package: 'tsx',
     doors: ['harness/cli/bufrig.mjs'],
     instead: 'nothing: Playwright and tsx run TypeScript',
+  },
+  {
+    package: 'echarts',
+    doors: ['harness/report/plot.ts'],
+    instead: 'drawPlot of harness/report/plot.ts',
   },
   {
     package: 'allure-js-commons',

@@ -92,6 +92,7 @@ function configOf(reports: 'all' | 'summary'): string {
     own('allure'),
     ['allure-playwright', { resultsDir: 'reports/allure-results' }],
     own('measurements'),
+    own('ktap'),
     own('summary'),
   ];
   return `

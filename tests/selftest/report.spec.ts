@@ -122,6 +122,28 @@ test.describe('one taxonomy', () => {
     expect(statuses).toContainEqual(['GEO-11', 'skipped', 'not-run']);
     expect(statuses).toContainEqual(['BND-01', 'passed', 'pass']);
     expect(statuses).toContainEqual(['BND-05', 'broken', 'not-run']);
+
+    const ktap = run.read('reports/results.ktap').split('\n');
+    expect(ktap.slice(0, 6)).toEqual([
+      'KTAP version 1',
+      '1..2',
+      '  KTAP version 1',
+      '  # Subtest: qemu-arm64',
+      '  1..12',
+      '  ok 1 GEO-01 passes',
+    ]);
+    for (const line of [
+      '  # infra: LabError [LINK_LOST]: the SSH link broke',
+      '  not ok 3 GEO-04 the lab breaks # ERROR',
+      '  # crash: KASAN: use-after-free in contigbuf_release',
+      '  not ok 4 GEO-07 passed, but the kernel broke',
+      '  not ok 6 GEO-10 never ends # TIMEOUT',
+      '  ok 7 GEO-11 needs what the target lacks # SKIP the target has no IOMMU',
+      '  not ok 12 in order › BND-05 is never started # ERROR',
+      'not ok 1 qemu-arm64',
+    ]) {
+      expect(ktap).toContain(line);
+    }
   });
 
   test('a red lab has a status of its own, which git bisect run takes for "skip"', async ({ suites }) => {

@@ -4,6 +4,7 @@
  * is counted, and their answers are dropped. Children that repeat run at the same time.
  */
 #include "agent.h"
+#include "measure.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 static struct step {
 	char *line;
 	uint64_t ok;
+	uint64_t ns;		/* of all rounds, with what it takes to read the line */
 	struct {
 		char name[24];
 		uint64_t times;
@@ -78,6 +80,7 @@ static bool run_step(struct step *step, unsigned long number)
 {
 	struct request request = { .number = number };
 	char *line = strdup(step->line);
+	uint64_t start = now();
 
 	if (!line) {
 		reply_error("strdup");
@@ -85,6 +88,7 @@ static bool run_step(struct step *step, unsigned long number)
 	}
 	reply_begin(number);
 	serve_line(&request, line);
+	step->ns += now() - start;
 	free(line);
 	if (request.bad || !request.verb)
 		return false;
@@ -107,6 +111,10 @@ static void reply_steps(unsigned int count)
 		reply_close('}');
 		reply_close('}');
 	}
+	reply_close(']');
+	reply_open("ns", '[');
+	for (unsigned int at = 0; at < count; at++)
+		reply_u64(NULL, steps[at].ns);
 	reply_close(']');
 }
 
@@ -138,7 +146,7 @@ static void verb_repeat(struct request *request)
 
 const struct verb repeat_verbs[] = {
 	{ "repeat", "TIMES REQUEST ...",
-	  "requests separated by a lone ; over and over; answers how often each failed in which way",
+	  "requests separated by a lone ; over and over; answers how often each failed, and the time each took",
 	  verb_repeat },
 	{ 0 },
 };

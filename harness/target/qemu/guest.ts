@@ -6,12 +6,13 @@ import { architectureFacts } from '../../build/architectures.ts';
 import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { endOf, startOwned, type Ending } from '../../process.ts';
-import type { ExternalMemory } from '../target.ts';
+import type { ExternalMemory, Screen } from '../target.ts';
 import type { AcceleratorName } from './accelerator.ts';
 import { ConsoleFile } from './console-file.ts';
 import type { Machine } from './machines.ts';
 import { Qmp } from './qmp.ts';
 import type { RunFolder } from './run-folder.ts';
+import { RamfbScreen } from './screen.ts';
 
 export interface GuestOptions {
   machine: Machine;
@@ -40,6 +41,7 @@ const CONSOLE_LINES_IN_MESSAGES = 25;
 export class Guest {
   readonly console: ConsoleFile;
   readonly externalMemory: ExternalMemory;
+  readonly screen: Screen;
   readonly #process: ChildProcess;
   readonly #ended: Promise<Ending>;
   #ending: Ending | Error | undefined;
@@ -51,6 +53,7 @@ export class Guest {
     const bytes = options.memoryMiB * 1024 * 1024;
     this.console = new ConsoleFile(folder.file('console.log'));
     this.externalMemory = { file: folder.file('ram'), regions: options.machine.ram(bytes) };
+    this.screen = new RamfbScreen(() => this.qmp, folder.file('screen.ppm'));
     const emulator = architectureFacts(options.machine.architecture).qemu.program;
     this.#process = startOwned([emulator, ...commandLine(folder, options)], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -150,6 +153,8 @@ function commandLine(folder: RunFolder, options: GuestOptions): string[] {
     // No boot from the network, hence no need for its ROM file.
     ...['-device', `${machine.networkDevice},netdev=net,romfile=`],
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
+    // Scans a picture out of the guest's memory, see driver/helpers/draw.c. Nobody has to look.
+    ...['-device', 'ramfb'],
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
     ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],

@@ -11,6 +11,7 @@ import type {
   ExternalMemory,
   KernelTree,
   RemoteProcess,
+  Screen,
   Target,
   TargetFacts,
 } from '../target.ts';
@@ -36,6 +37,7 @@ export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
+  screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
   /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
   onClose?: (() => Promise<void>) | undefined;
@@ -51,6 +53,7 @@ export class SshTarget implements Target {
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
+  declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
@@ -71,6 +74,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
   }
 
