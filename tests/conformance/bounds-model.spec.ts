@@ -136,7 +136,7 @@ forEachStrategy(() => {
       const cases = ranges(pages).map((range) => ({ ...range, shared: true, protection: 'rw' as const }));
       for (const { call, expected, seen } of await tryAll(buffers, pages, cases)) {
         calls.push(call);
-        if (seen !== undefined) expect(seen, call.call).toEqual(expected);
+        if (seen !== undefined) expect(String(seen), `pages seen after ${call.call}`).toBe(String(expected));
       }
     }
     await expect(calls).toEndAsExpected();
@@ -151,7 +151,7 @@ forEachStrategy(() => {
     );
     const tried = await tryAll(buffers, 3, cases);
     for (const { call, expected, seen } of tried) {
-      if (seen !== undefined) expect(seen, call.call).toEqual(expected);
+      if (seen !== undefined) expect(String(seen), `pages seen after ${call.call}`).toBe(String(expected));
     }
     await expect(tried.map(({ call }) => call)).toEndAsExpected();
   });
