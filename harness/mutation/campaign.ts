@@ -33,7 +33,7 @@ export interface CampaignOptions {
   workers: number;
   /** Every check on the mutant's strategy, instead of those that it names. */
   full: boolean;
-  /** A run ends with its first red test. */
+  /** A run ends with its first red test, also when every check is run. */
   stopEarly: boolean;
   /** Folder for what the runs leave; those of killed mutants are removed. */
   folder: string;
@@ -109,10 +109,10 @@ async function judged(
     return { outcome: 'infra', message: `the driver as it is does not pass either: ${without}`, others: [] };
   }
   const checks = options.full ? [] : usable;
-  const first = await attempt(mutant, checks, options);
-  // The lab has its hiccups; what it does twice is told.
-  const last =
-    first.outcome === 'infra' && !options.signal.aborted ? await attempt(mutant, checks, options) : first;
+  // One red check is enough, and each further one costs a new guest; without a kill all are heard.
+  const first = await attempt(mutant, checks, options, checks.length > 0 || options.stopEarly);
+  const again = ['infra', 'killed-by-another'].includes(first.outcome) && !options.signal.aborted;
+  const last = again ? await attempt(mutant, checks, options, options.stopEarly) : first;
   return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, last, options) : last);
 }
 
@@ -137,12 +137,13 @@ async function attempt(
   mutant: Mutant,
   checks: readonly string[],
   options: CampaignOptions,
+  stopEarly: boolean,
 ): Promise<Judgement> {
   const report = await runSuite({
     ...common(mutant, options),
     grep: grepFor([mutant.strategy], checks),
     diff: mutant.file,
-    stopEarly: options.stopEarly,
+    stopEarly,
     folder: folderOf(mutant.id, options),
   });
   return judgeMutant(mutant, report);
