@@ -111,7 +111,8 @@ async function judged(
   const checks = options.full ? [] : usable;
   // One red check is enough, and each further one costs a new guest; without a kill all are heard.
   const first = await attempt(mutant, checks, options, checks.length > 0 || options.stopEarly);
-  const again = ['infra', 'killed-by-another'].includes(first.outcome) && !options.signal.aborted;
+  const content = first.outcome === 'survived' && first.others.length === 0;
+  const again = first.outcome !== 'killed' && !content && !options.signal.aborted;
   const last = again ? await attempt(mutant, checks, options, options.stopEarly) : first;
   return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, last, options) : last);
 }

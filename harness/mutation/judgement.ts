@@ -55,10 +55,12 @@ export function judgeMutant(mutant: Mutant, run: RunReport): Judgement {
   const found = summary.red.filter(({ about, verdict, cause }) => {
     return about === 'driver' && verdicts.includes(verdict) && !NOT_LOOKED.test(cause);
   });
-  const others = (killer: Red | undefined) =>
-    [...new Set(summary.red.filter((red) => red !== killer).flatMap(nameOf))].filter(
-      (name) => killer === undefined || !nameOf(killer).includes(name),
-    );
+  // Of what never started, because the run ended before, nothing is known.
+  const ran = summary.red.filter(({ verdict }) => verdict !== 'not-run');
+  const others = (killer: Red | undefined) => {
+    const names = ran.filter((red) => red !== killer).flatMap(nameOf);
+    return [...new Set(names)].filter((name) => killer === undefined || !nameOf(killer).includes(name));
+  };
   const killer = found.find(named);
   if (killer !== undefined) {
     const by = idsIn(killer).find((id) => killedBy.includes(id)) ?? nameOf(killer)[0] ?? '';

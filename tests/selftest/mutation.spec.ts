@@ -42,6 +42,11 @@ test.describe('a run of a mutant is judged', () => {
       { outcome: 'killed', by: 'BND-04', message: 'mmap succeeded', others: ['GEO-03'] },
     ],
     [
+      'what was left out because the run ended before is not red',
+      report([red('BND-01', 'fail'), red('BND-04', 'not-run'), red('GEO-01', 'not-run')]),
+      { outcome: 'killed', by: 'BND-01', others: [] },
+    ],
+    [
       'killed by another check only',
       report([red('GEO-03', 'fail')], ['BND-01', 'BND-04']),
       { outcome: 'killed-by-another', by: 'GEO-03', others: [] },
