@@ -30,6 +30,14 @@ export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigO
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
     // Runs the rig itself, with guests of its own; each test takes as long as a run does.
     { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
+    // Drivers with a defect each; also these run the rig itself.
+    {
+      name: 'mutation',
+      testMatch: 'mutation/**/*.spec.ts',
+      default: false,
+      fullyParallel: true,
+      timeout: 600_000,
+    },
     // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
     {
       name: 'bench',

@@ -77,6 +77,11 @@ export const partRules: readonly PartRule[] = [
     imports: [...local, 'harness/measure'],
     because: 'reporters see what fixtures handed over, see harness/report/contract.ts',
   },
+  {
+    part: 'harness/mutation',
+    imports: [...local, 'harness/build', 'harness/profile', 'harness/report', 'harness/target'],
+    because: 'it runs the rig as a user does, and reads what that reports',
+  },
   { part: 'harness/cli', imports: ['harness'], because: 'it is a door to the harness' },
   {
     part: 'fixtures',

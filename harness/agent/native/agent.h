@@ -131,6 +131,9 @@ bool map_memory(struct request *request, uintptr_t address, size_t bytes, int pr
 int arg_protection(struct request *request, int index);
 int arg_map_flags(struct request *request, int index);
 
+/* ioctls.c: takes what the last successful ioctl left in its argument; 0 bytes when it was taken. */
+size_t ioctl_argument(uint8_t *data, size_t most);
+
 /* fail_nth.c: around each request. */
 void fail_nth_begin(void);
 void fail_nth_end(void);
