@@ -12,7 +12,8 @@ import { factsIn } from './facts-in.ts';
 
 const SAMPLES = 6;
 const FILE = 'driver/module/main.c';
-const CHECK = 'GEO-01 .*@fd-per-buffer';
+/** Tags of a describe block come before the title. */
+const CHECK = '@fd-per-buffer GEO-01 a mapping starts on a page';
 
 test('edit-to-verdict: a line of the driver, the verdict of one check', async ({
   coldBoot,
