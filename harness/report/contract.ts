@@ -55,7 +55,7 @@ export interface RigAttachments {
   drawing: string;
   /**
    * image/png: what the screen showed; and, when that was wrong, what it ought to have shown and where
-   * they differ. Both reports put pictures side by side that are named like this.
+   * they differ. Playwright's report lays pictures over one another that are named like this.
    */
   'screen-actual': Buffer;
   'screen-expected': Buffer;
