@@ -43,6 +43,8 @@ test('RES-02 what fits once fits again, three times over', async ({
   balanceOf,
   kernelSays,
 }) => {
+  // The last tries move everything that can be moved, which takes an emulated machine its time.
+  test.setTimeout(900_000);
   const counts: number[] = [];
   const balance = await balanceOf('filling memory three times', async () => {
     for (let round = 0; round < 3; round++) counts.push(await fill());
