@@ -2,7 +2,7 @@
 /** Where the rig runs (projects) and what comes out (reporters); the one reader of the environment. */
 import { join } from 'node:path';
 import { defineConfig, type ReporterDescription } from '@playwright/test';
-import type { RigOptions, TestOptions } from './fixtures/options.ts';
+import type { IsolationOption, RigOptions, TestOptions } from './fixtures/options.ts';
 import { profiles } from './harness/profile/profiles.ts';
 import { strategyNames } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
@@ -17,19 +17,27 @@ const boards: SshSpec[] = [
   // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
 ];
 
-export default defineConfig<Pick<TestOptions, 'samples'>, RigOptions>({
+export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigOptions>({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  use: { settings, profile: 'contigbuf' },
+  use: { settings, profile: 'contigbuf', isolation: settings.isolation },
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
     // Runs the rig itself, with guests of its own; each test takes as long as a run does.
     { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
+    // Drivers with a defect each; also these run the rig itself.
+    {
+      name: 'mutation',
+      testMatch: 'mutation/**/*.spec.ts',
+      default: false,
+      fullyParallel: true,
+      timeout: 600_000,
+    },
     // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
     {
       name: 'bench',
