@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
 import { judgeMutant, uncontrolled, type RunReport } from '../../harness/mutation/judgement.ts';
+import { judgeMeta, metaMutantsIn, parseMetaMutant } from '../../harness/mutation/meta.ts';
 import { moduleFingerprint } from '../../harness/mutation/module-image.ts';
 import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/mutation/mutant.ts';
 import { grepFor } from '../../harness/mutation/suite-run.ts';
@@ -188,6 +189,36 @@ test.describe('the description of a mutant', () => {
     expect(new Set(mutants.map(({ diff }) => diff.slice(diff.indexOf('--- ')))).size, 'no two alike').toBe(
       mutants.length,
     );
+  });
+});
+
+test.describe('defects of the rig itself', () => {
+  const text = `M99 judge: any error will do.\nNoticed-by: judge.spec.ts\n\n${DIFF}`;
+
+  test('say which selftest has to notice', () => {
+    expect(parseMetaMutant('M99.diff', text)).toMatchObject({
+      ...{ id: 'M99', kind: 'judge', what: 'any error will do.', noticedBy: 'judge.spec.ts' },
+    });
+    expect(() => parseMetaMutant('M98.diff', text)).toThrow(/M98\.diff does not begin/);
+    expect(() => parseMetaMutant('M99.diff', DIFF)).toThrow(/Try: begin with "M99 part/);
+  });
+
+  test('are noticed by a test that fails, and by nothing less', () => {
+    const mutant = { noticedBy: 'judge.spec.ts' };
+    const rig = (verdict: Verdict): RunReport => report([{ ...red('', verdict, 'said'), about: 'rig' }]);
+    expect(judgeMeta(mutant, rig('fail'))).toMatchObject({ outcome: 'killed', message: 'said' });
+    expect(judgeMeta(mutant, rig('hang'))).toMatchObject({ outcome: 'infra', message: 'hang: said' });
+    expect(judgeMeta(mutant, rig('infra'))).toMatchObject({ outcome: 'infra' });
+    expect(judgeMeta(mutant, report([]))).toMatchObject({ outcome: 'survived' });
+    expect(judgeMeta(mutant, { said: 'out of memory' })).toMatchObject({ outcome: 'infra' });
+  });
+
+  test('all of tests/mutation/meta make sense and name a selftest that is there', async () => {
+    const mutants = await metaMutantsIn(join(root, 'tests', 'mutation', 'meta'));
+    expect(mutants.map(({ id }) => id)).toEqual(mutants.map((_, index) => `M${index + 1}`));
+    expect(mutants.length).toBeGreaterThanOrEqual(8);
+    const specs = readdirSync(join(root, 'tests', 'selftest'));
+    for (const { noticedBy } of mutants) expect(specs).toContain(noticedBy);
   });
 });
 
