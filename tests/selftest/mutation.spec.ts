@@ -11,6 +11,7 @@ import { moduleFingerprint } from '../../harness/mutation/module-image.ts';
 import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/mutation/mutant.ts';
 import { grepFor } from '../../harness/mutation/suite-run.ts';
 import { lineOf, mutationFile, mutationText } from '../../harness/mutation/table.ts';
+import { run } from '../../harness/process.ts';
 import type { Red } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
 
@@ -222,6 +223,19 @@ test.describe('defects of the rig itself', () => {
   });
 });
 
+test('every diff applies to the driver and the rig as they are', async () => {
+  const meta = join(root, 'tests', 'mutation', 'meta');
+  const files = [folder, meta].flatMap((each) => readdirSync(each).map((name) => join(each, name)));
+  const rejected = await Promise.all(
+    files.map(async (input) => {
+      const argv = ['patch', '--dry-run', '--strip=1', '--fuzz=0', '--force', '--input', input] as const;
+      const { code, stdout } = await run([...argv], { cwd: root });
+      return code === 0 ? [] : [`${input}: ${stdout}`];
+    }),
+  );
+  expect(rejected.flat(), 'make them again: the source around what they change has changed').toEqual([]);
+});
+
 test('checks are selected by id, once for each strategy that is asked for', () => {
   const grep = new RegExp(grepFor(['fd-per-buffer'], ['BND-04', 'CON-01']));
   const of = (title: string) => grep.test(`qemu-arm64 conformance/x.spec.ts ${title}`);
@@ -289,7 +303,6 @@ test.describe('two modules with the same fingerprint', () => {
 });
 
 test('the command line says what is wrong with it, and lists without a guest', async () => {
-  const { run } = await import('../../harness/process.ts');
   const own = mkdtempSync(join(tmpdir(), 'bufrig-mutation-'));
   const bufrig = (...args: string[]) =>
     run(['node', join(root, 'harness/cli/bufrig.mjs'), 'mutation', ...args], { cwd: root });
