@@ -318,6 +318,13 @@ static int parse(const char *size, struct picture *picture)
 	       picture->height >= 16 && picture->height <= 12000;
 }
 
+static void usage(const char *name)
+{
+	fprintf(stderr, "usage: %s [-d node] [-s WIDTHxHEIGHT, 16x16 to 16000x12000] [-n number]\n",
+		name);
+	exit(WRONG_ARGUMENT);
+}
+
 int main(int argc, char **argv)
 {
 	struct picture picture = { .width = 1920, .height = 1080, .stride = 7680 };
@@ -331,8 +338,10 @@ int main(int argc, char **argv)
 		else if (option == 'n')
 			picture.number = (uint32_t)strtoul(optarg, NULL, 0);
 		else if (option != 's' || !parse(optarg, &picture))
-			return WRONG_ARGUMENT;
+			usage(argv[0]);
 	}
+	if (optind < argc)
+		usage(argv[0]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	open_registers();
 

@@ -24,6 +24,24 @@ export function ioctlStep(fd: number, request: number | bigint, data: Buffer): S
   return ['ioctl', fd, request, data.toString('hex')];
 }
 
+/** What an ioctl left in its argument in the same round, to be used in a later step. */
+export interface Left {
+  /** As an argument of its own. */
+  number: string;
+  /** As bytes, in the middle of another ioctl's argument in hexadecimal. */
+  bytes: string;
+}
+
+/**
+ * @param step its place in the round, from 1
+ * @param offset of the field in the ioctl's argument
+ * @param bytes of the field, at most 8
+ */
+export function leftBy(step: number, offset: number, bytes: number): Left {
+  const place = `${step}:${offset}:${bytes}`;
+  return { number: `$${place}`, bytes: `<${place}>` };
+}
+
 /** Makes the steps one after the other, `times` times. @returns in the order of the steps */
 export async function repeat(agent: Agent, times: number, steps: readonly Step[]): Promise<Repeated[]> {
   return (await asked(agent, times, steps)).steps;

@@ -24,6 +24,8 @@ export type RigAnnotation =
   | { type: 'story'; description: string }
   /** Name of a witness that told where memory lies; one each. */
   | { type: '_witness'; description: string }
+  /** What the test shared with others, and what its target was like at first. */
+  | { type: 'isolation'; description: string }
   /** {@link TargetFacts} as JSON. */
   | { type: '_target'; description: string }
   /** {@link DriverFacts} as JSON. */
@@ -55,7 +57,7 @@ export interface RigAttachments {
   drawing: string;
   /**
    * image/png: what the screen showed; and, when that was wrong, what it ought to have shown and where
-   * they differ. Both reports put pictures side by side that are named like this.
+   * they differ. Playwright's report lays pictures over one another that are named like this.
    */
   'screen-actual': Buffer;
   'screen-expected': Buffer;

@@ -30,6 +30,20 @@ static uint8_t *place_argument(const uint8_t *data, size_t bytes)
 	return memcpy(area + ARGUMENT_MOST - bytes, data, bytes);
 }
 
+/* What the last ioctl left in its argument, until it is asked for. */
+static const uint8_t *left;
+static size_t left_bytes;
+
+size_t ioctl_argument(uint8_t *data, size_t most)
+{
+	size_t bytes = left_bytes < most ? left_bytes : most;
+
+	if (bytes)
+		memcpy(data, left, bytes);
+	left_bytes = 0;
+	return bytes;
+}
+
 static void verb_ioctl(struct request *request)
 {
 	int fd = arg_int(request, 0);
@@ -53,6 +67,8 @@ static void verb_ioctl(struct request *request)
 		return reply_error("ioctl");
 	reply_i64("returned", returned);
 	reply_bytes("data", place, bytes);
+	left = place;
+	left_bytes = bytes;
 }
 
 /*
