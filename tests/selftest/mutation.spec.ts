@@ -304,8 +304,6 @@ test.describe('two modules with the same fingerprint', () => {
 
 test('the command line says what is wrong with it, and lists without a guest', async () => {
   const own = mkdtempSync(join(tmpdir(), 'bufrig-mutation-'));
-  const bufrig = (...args: string[]) =>
-    run(['node', join(root, 'harness/cli/bufrig.mjs'), 'mutation', ...args], { cwd: root });
   try {
     writeFileSync(join(own, 'not-a.diff'), 'hello\n');
     for (const [args, says] of [
@@ -327,6 +325,11 @@ test('the command line says what is wrong with it, and lists without a guest', a
     rmSync(own, { recursive: true });
   }
 });
+
+/** `npx bufrig mutation` with these arguments. */
+function bufrig(...args: string[]) {
+  return run(['node', join(root, 'harness/cli/bufrig.mjs'), 'mutation', ...args], { cwd: root });
+}
 
 /** A small ELF file of 64 bits with these sections. */
 function elf(...sections: readonly [name: string, flags: number, bytes: string][]): Buffer {
