@@ -36,7 +36,7 @@ export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigO
       testMatch: 'mutation/**/*.spec.ts',
       default: false,
       fullyParallel: true,
-      timeout: 600_000,
+      timeout: 30 * 60_000,
     },
     // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
     {
