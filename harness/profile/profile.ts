@@ -4,6 +4,7 @@
  * what it promises. A driver is one file that fills this in, and one line in profiles.ts.
  */
 import type { Agent } from '../agent/client.ts';
+import type { Deviation } from './deviations.ts';
 import type { IoctlAbi } from './ioctls.ts';
 import type { SystemView } from './system.ts';
 
@@ -19,7 +20,10 @@ export type StrategyName = (typeof strategyNames)[number];
 
 export interface DriverProfile {
   name: string;
-  module: DriverModule;
+  /** Absent when the driver is built into the kernel. */
+  module?: DriverModule;
+  /** Folders with the headers of its ABI; its module may include them, and its helpers do. */
+  headers?: readonly string[];
   /** Path of the device node that appears when the module is loaded. */
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
@@ -36,15 +40,18 @@ export interface DriverProfile {
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
   helpers: HelperProgram[];
+  /** What is known to be wrong with it; see {@link Deviation}. */
+  deviations?: readonly Deviation[];
 }
 
 export interface DriverModule {
   /** Name as in /sys/module and for rmmod. */
   name: string;
-  /** Folder with the module's Kbuild file. */
-  source: string;
-  /** Folders with headers that the module includes from outside its own folder. */
-  headers: string[];
+  /**
+   * A folder with its Kbuild file, from which it is built; `kernel`: it came with the target's kernel;
+   * `file`: built already, for exactly the target's kernel, and named by BUFRIG_MODULE.
+   */
+  source: { folder: string } | 'kernel' | 'file';
   /** Arguments of insmod. */
   parameters: string[];
 }
@@ -59,10 +66,18 @@ export interface HelperProgram {
 export interface Properties {
   /** Buffers are physically contiguous. */
   contiguous: boolean;
+  /** Whoever has the right is told where a buffer lies. */
+  tellsAddresses: boolean;
   /** Fresh buffers read as zero. */
   zeroed: boolean;
   /** The errors with which mmap refuses a range that is not wholly inside a buffer. */
   outOfBounds: string[];
+  /** The errors with which a size is refused that is not to be had. */
+  tooLarge: string[];
+  /** The largest size in bytes that its calls can say; 2^64 - 1 unless given. */
+  sizeMost?: bigint;
+  /** A page takes memory when it is touched first, and not when the buffer is made. */
+  filledOnTouch?: true;
   /** Where memory can come from, by the names that {@link AllocationRequest} takes. */
   memories: Record<string, MemoryKind>;
   /** The errors with which memory is refused that the device does not have. */

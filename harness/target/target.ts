@@ -114,6 +114,8 @@ export interface Target {
 
   readonly kernelTree: KernelTree;
 
+  /** Ability: the modules that came with its kernel lie on this machine, in this lib/modules/RELEASE. */
+  readonly kernelModules?: string;
   /** Ability: the console is recorded. */
   readonly console?: Console;
   /** Ability: physical memory can be read from outside. */

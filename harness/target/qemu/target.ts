@@ -109,6 +109,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
       connection,
       {
         kernelTree: kernel.tree,
+        kernelModules: kernel.modules,
         accelerator: accelerator.name,
         programs: spec.programs,
         details: {
