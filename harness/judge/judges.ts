@@ -4,7 +4,8 @@ export { judgePlacement, resolvePlacement, usualWitnesses, type Resolution } fro
 export { judgeContiguity } from './contiguity.ts';
 export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeDisjointness } from './disjointness.ts';
-export { judgeContents, judgePageOrder } from './contents.ts';
+export { judgeContents } from './contents.ts';
+export { judgePageOrder } from './page-order.ts';
 export { judgeErrno, judgeSuccess } from './errno.ts';
 export { judgeExpectations } from './expectations.ts';
 export { judgeCourse, slopeOf } from './course.ts';
@@ -15,4 +16,5 @@ export { judgeDisclosure } from './disclosure.ts';
 export { judgeRanges } from './ranges.ts';
 export { describeClaim, describeRuns, runsOf, type Run } from './runs.ts';
 export { drawLayout } from './layout.ts';
+export { drawPageOrder } from './page-order-picture.ts';
 export { hex, size } from './wording.ts';

@@ -94,6 +94,8 @@ export interface Properties {
   subOffset: boolean;
   /** Private mappings that may be written to: refused with one of these errors, or copied on write. */
   privateMaps: Verdict;
+  /** How the descriptors that are mapped can be opened; in every way unless given. */
+  accesses?: readonly Access[];
   /** Read-only shared mappings through a file that was opened read-only. */
   readOnlyFiles: Verdict;
   /** Mappings with PROT_EXEC. */

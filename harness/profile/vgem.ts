@@ -16,8 +16,10 @@ const WIDTH_MOST = 0xffff_ffffn;
 
 /** Many buffers on one open file, each at an offset that MAP_DUMB returns. */
 const offsetCookie: Strategy = {
+  // Offsets follow one another without a gap, and the next one may be another buffer's first.
+  neighbours: 'reachable',
   async open(agent, access = 'rdwr') {
-    const fd = await agent.open(DEVICE, access);
+    const fd = await agent.open(DEVICE, `${access},nonblock`);
     return { allocate: async (request) => (await allocateDumb(agent, fd, request)).buffer };
   },
 };
@@ -28,6 +30,10 @@ const dmaBuf: Strategy = {
     // drivers/dma-buf/dma-buf.c: dma_buf_llseek() knows the two ends and nothing between.
     file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
     outOfBounds: ['EINVAL', 'EOVERFLOW'],
+    // drm_prime_handle_to_fd_ioctl() takes DRM_RDWR or nothing.
+    accesses: ['rdonly', 'rdwr'],
+    // Documentation/driver-api/dma-buf.rst: any part of a dma-buf can be mapped.
+    subOffset: true,
   },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
@@ -43,7 +49,40 @@ const dmaBuf: Strategy = {
     }),
 };
 
-const deviations: readonly Deviation[] = [];
+const SPLIT: Pick<Deviation, 'says' | 'reason' | 'source'> = {
+  says: /page-order: .* show the wrong memory[^]*counting begins anew with page 0 in every piece/,
+  reason: 'a fault shows the wrong page once mm has split the mapping',
+  source: 'drivers/gpu/drm/drm_gem_shmem_helper.c:drm_gem_shmem_fault; measured on Linux 6.1, 6.12 and 7.3',
+};
+
+/** The same mistake: a mapping that does not begin with the buffer is one that lost its first pages. */
+const INSIDE: Pick<Deviation, 'strategies' | 'reason' | 'source'> = {
+  strategies: ['dma-buf'],
+  reason: 'a mapping of a dma-buf that begins inside the buffer shows the buffer from page 0 on',
+  source: SPLIT.source,
+};
+
+const deviations: readonly Deviation[] = [
+  { claim: 'MAP-09', ...SPLIT },
+  { claim: 'MAP-08', title: 'parts of them move', ...SPLIT },
+  { claim: 'MAP-10', ...SPLIT },
+  { claim: 'BND-14', title: 'two pieces', says: SPLIT.says, ...INSIDE },
+  { claim: 'DBF-04', says: SPLIT.says, ...INSIDE },
+  { claim: 'MAP-14', says: SPLIT.says, ...INSIDE },
+  // The pages that are seen, against those that belong there.
+  { claim: 'BND-10', says: /mmap of \d+ pages from page [1-9]\d* of [^]*\n\+ +0,\n/, ...INSIDE },
+  // A program that ends with a load of what lies elsewhere.
+  { claim: 'BND-15', says: /^Error: seed \d+\n[^]*\nexpected ok \d+, saw ok \d+/, ...INSIDE },
+  { claim: 'FRK-01', title: 'MADV_DONTFORK', ...SPLIT },
+  {
+    claim: 'MAP-16',
+    strategies: ['dma-buf'],
+    // drm_vma_manager.h: DRM_FILE_PAGE_OFFSET_START, 4 GiB on 64-bit machines; a page number follows.
+    says: /Expected: \d{1,5}n\nReceived: 429\d{7}n/,
+    reason: '/proc/PID/maps tells an offset that nobody asked for: the one of the buffer in the device file',
+    source: 'drivers/gpu/drm/drm_prime.c:drm_gem_prime_mmap adds the start of the node to vm_pgoff',
+  },
+];
 
 export const vgem: DriverProfile = {
   name: 'vgem',
@@ -54,7 +93,8 @@ export const vgem: DriverProfile = {
     contiguous: false,
     tellsAddresses: false,
     zeroed: true,
-    outOfBounds: ['EINVAL'],
+    // drm_gem.c: drm_gem_mmap(): EACCES for the buffers of other files.
+    outOfBounds: ['EINVAL', 'EACCES'],
     // drm_vma_manager.c: drm_vma_offset_add(), when no range of offsets is long enough.
     tooLarge: ['ENOMEM', 'EINVAL', 'ENOSPC'],
     // drm_gem_shmem_helper.c: drm_gem_shmem_get_pages(), with the first fault or import.
@@ -72,8 +112,10 @@ export const vgem: DriverProfile = {
     executableMaps: 'allowed',
     debuggable: false,
     freeWhileMapped: 'orphan',
-    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['ESPIPE'] },
+    // drm_file.c: drm_read() waits for events, unless it must not; no llseek that moves.
+    file: { read: ['EAGAIN'], write: ['EINVAL'], seek: ['success'] },
   },
+  exporterName: 'drm',
   system: { nodeMode: 0o660, shown: ['/sys/module/vgem/', '/sys/class/drm/card0/'], alive: {} },
   helpers: [],
   deviations,

@@ -51,6 +51,8 @@ export interface RigAttachments {
   'kernel log': string;
   /** text/plain: the serial console, its end. */
   console: string;
+  /** image/svg+xml: which pages a mapping shows, when they are the wrong ones. */
+  'page order': string;
   /** image/svg+xml: where the buffers lie. */
   layout: string;
 }

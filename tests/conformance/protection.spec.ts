@@ -10,17 +10,21 @@ forEachStrategy(() => {
     const { pageBytes, promises } = buffers;
     const bytes = 2 * pageBytes;
     const readable = await buffers.others({ access: 'rdonly' }).allocate({ bytes });
-    const writable = await buffers.others({ access: 'wronly' }).allocate({ bytes });
     const readOnly = promises.readOnlyFiles === 'allowed' ? ['success'] : promises.readOnlyFiles;
     const calls: Expectation[] = [
       await observed('mmap rw of an O_RDONLY file', ['EACCES'], () => readable.map()),
       await observed('mmap w of an O_RDONLY file', ['EACCES'], () => readable.map({ protection: 'w' })),
       await observed('mmap r of an O_RDONLY file', readOnly, () => readable.map({ protection: 'r' })),
-      // No mapping can be made that is not readable, so there is none of a file that cannot be read.
-      await observed('mmap r of an O_WRONLY file', ['EACCES'], () => writable.map({ protection: 'r' })),
-      await observed('mmap w of an O_WRONLY file', ['EACCES'], () => writable.map({ protection: 'w' })),
-      await observed('mmap rw of an O_WRONLY file', ['EACCES'], () => writable.map()),
     ];
+    if (promises.accesses?.includes('wronly') ?? true) {
+      // No mapping can be made that is not readable, so there is none of a file that cannot be read.
+      const writable = await buffers.others({ access: 'wronly' }).allocate({ bytes });
+      calls.push(
+        await observed('mmap r of an O_WRONLY file', ['EACCES'], () => writable.map({ protection: 'r' })),
+        await observed('mmap w of an O_WRONLY file', ['EACCES'], () => writable.map({ protection: 'w' })),
+        await observed('mmap rw of an O_WRONLY file', ['EACCES'], () => writable.map()),
+      );
+    }
     if (promises.readOnlyFiles === 'allowed') {
       const { mapping } = await readable.map({ protection: 'r' });
       calls.push(

@@ -115,13 +115,14 @@ const orders = [
 ];
 
 forEachStrategy(() => {
+  // Soft, because which cuts a driver gets wrong tells what it computes with.
   test('MAP-09 a mapping that is cut before it is touched shows the right pages in every piece', async ({
     buffers,
   }) => {
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: 6 * buffers.pageBytes });
     for (const { title, apply } of cuts) {
       const pieces = await apply(await buffer.map(), 1);
-      await expect(pieces, title).toShowItsOwnPages(nonce);
+      await expect.soft(pieces, title).toShowItsOwnPages(nonce);
       for (const piece of pieces) await piece.unmap();
     }
   });
@@ -134,7 +135,7 @@ forEachStrategy(() => {
     for (const { title, apply } of cuts) {
       // A sixth of three large pages: every cut at an odd unit goes through the middle of one.
       const pieces = await apply(await buffer.map(), buffer.pages / 6);
-      await expect(pieces, title).toShowItsOwnPages(nonce);
+      await expect.soft(pieces, title).toShowItsOwnPages(nonce);
       for (const piece of pieces) await piece.unmap();
     }
   });
@@ -148,11 +149,13 @@ forEachStrategy(() => {
     for (const { title, apply } of cuts.filter((cut) => !cut.title.includes('DONTFORK'))) {
       const pieces = await apply(await buffer.map(), 1);
       const child = await agent.fork();
-      await expect(
-        pieces.map((piece) => piece.in(child.agent)),
-        `${title}, in the child`,
-      ).toShowItsOwnPages(nonce);
-      await expect(pieces, `${title}, in the parent`).toShowItsOwnPages(nonce);
+      await expect
+        .soft(
+          pieces.map((piece) => piece.in(child.agent)),
+          `${title}, in the child`,
+        )
+        .toShowItsOwnPages(nonce);
+      await expect.soft(pieces, `${title}, in the parent`).toShowItsOwnPages(nonce);
       await child.exit();
       for (const piece of pieces) await piece.unmap();
     }
