@@ -58,13 +58,28 @@ export async function insistOnHost(
   programs: Architecture,
   searchPath: readonly string[],
 ): Promise<void> {
-  const needs = [emulatorNeed(kernel), ...[kernel, programs].flatMap(compilerNeeds)];
+  await insist([emulatorNeed(kernel), ...[kernel, programs].flatMap(compilerNeeds)], searchPath);
+}
+
+async function insist(needs: readonly HostNeed[], searchPath: readonly string[]): Promise<void> {
   const missing = await unmet(needs, searchPath);
   if (missing.length === 0) return;
   const lacks = missing.map(({ provides, purpose }) => `${provides} to ${purpose}`);
   throw new LabError('HOST_INCOMPLETE', `this machine lacks ${[...new Set(lacks)].join(', ')}`, {
     hint: `sudo ${installCommand(missing).join(' ')}`,
   });
+}
+
+/** What building a whole kernel asks for beside a compiler. */
+const KERNEL_TOOLS: readonly HostNeed[] = ['flex', 'bison', 'bc'].map((program) => ({
+  provides: program,
+  debianPackage: program,
+  purpose: 'build a kernel',
+}));
+
+/** @throws LabError `HOST_INCOMPLETE` with the command that installs what is missing */
+export async function insistOnKernelTools(searchPath: readonly string[]): Promise<void> {
+  await insist(KERNEL_TOOLS, searchPath);
 }
 
 /** The needs that are not met. */

@@ -3,7 +3,7 @@
  * Builds a kernel module against a kernel tree, on this machine or on the target itself. A build is
  * named by all it is made from: source, diff, tree and compiler; the same again costs nothing.
  */
-import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { DriverError, LabError } from '../errors.ts';
@@ -24,6 +24,8 @@ export interface ModuleBuild extends ModuleSource {
 export interface BuiltModule {
   /** Path of the .ko: on this machine for {@link buildModule}, on the target for {@link buildModuleOnTarget}. */
   file: string;
+  /** The same with debug information, on this machine; none of a build on the target. */
+  unstripped?: string;
   /** What make printed. */
   log: string;
   /** Names this build in the cache and in reports. */
@@ -31,6 +33,10 @@ export interface BuiltModule {
   /** The kernel release it is for. */
   release: string;
 }
+
+/** Changes when what is done with a build changes, so that old entries are not used. */
+const RECIPE = 'module-2';
+const UNSTRIPPED = '.unstripped';
 
 /**
  * Builds a module on this machine. A second call with nothing changed does no work.
@@ -47,7 +53,7 @@ export async function buildModule(
   const compiler = await compilerFor(architecture);
   const overrides = await unsupportedOptions(compiler, identity.config);
   const warnings = request.allowWarnings === true ? 'warnings' : '';
-  const key = contentKey(sourceKey, identity.key, compiler.version, warnings).slice(0, 24);
+  const key = contentKey(RECIPE, sourceKey, identity.key, compiler.version, warnings).slice(0, 24);
   const entry = await cache.entry('module', key, async (directory) => {
     cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
     const layout = join(directory, 'layout');
@@ -58,12 +64,14 @@ export async function buildModule(
     const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
     judgeBuild(log, result.code, request);
     const built = await theOneModule(source);
-    await rename(join(source, built), join(directory, built));
+    await keepModule(join(source, built), join(directory, built), compiler);
     await writeFile(join(directory, 'build.log'), log);
     await rm(layout, { recursive: true });
   });
+  const file = join(entry, await theOneModule(entry));
   return {
-    file: join(entry, await theOneModule(entry)),
+    file,
+    unstripped: `${file}${UNSTRIPPED}`,
     log: await readFile(join(entry, 'build.log'), 'utf8'),
     key,
     release: identity.release,
@@ -151,8 +159,9 @@ function makeArgv(
     // Type information for BPF needs pahole and is of no use here.
     'CONFIG_DEBUG_INFO_BTF_MODULES=',
     ...overrides.map((symbol) => `${symbol}=`),
-    // The place of the build is chance and must not get into debug information or WARN() texts.
-    `KCFLAGS=-ffile-prefix-map=${source}/=`,
+    // Debug information also where the kernel has none; but the place of the build is chance and must
+    // not get into it, nor into WARN() texts.
+    `KCFLAGS=-g -ffile-prefix-map=${source}/=`,
     `-j${availableParallelism()}`,
     'modules',
   ];
@@ -190,6 +199,14 @@ function judgeBuild(
       { hint: 'fix them; a profile may allow them' },
     );
   }
+}
+
+/** Nine tenths of a module are debug information, which a target has no use for and a report has. */
+async function keepModule(built: string, file: string, compiler: Compiler): Promise<void> {
+  const strip = await run([`${compiler.prefix}strip`, '--strip-debug', '-o', file, built]);
+  // What is no object file is for the target's kernel to refuse.
+  if (strip.code !== 0) await copyFile(built, file);
+  await rename(built, `${file}${UNSTRIPPED}`);
 }
 
 async function theOneModule(directory: string): Promise<string> {

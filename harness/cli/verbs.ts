@@ -7,6 +7,7 @@ export const verbs: Record<string, () => Promise<Verb>> = {
   test: async () => (await import('./verbs/test.ts')).test,
   setup: async () => (await import('./verbs/setup.ts')).setup,
   update: async () => (await import('./verbs/update.ts')).update,
+  kernel: async () => (await import('./verbs/kernel.ts')).kernel,
   trust: async () => (await import('./verbs/trust.ts')).trust,
   up: async () => (await import('./verbs/up.ts')).up,
   doctor: async () => (await import('./verbs/doctor.ts')).doctor,

@@ -192,8 +192,10 @@ async function allocate(
     backend: backendNamed(request.memory),
     cache: request.cache === undefined ? abi.cache.CONTIGBUF_CACHE_DEFAULT : cacheModes[request.cache],
   });
-  const info = await call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id });
-  const place = await attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id }));
+  const [info, place] = await Promise.all([
+    call(agent, fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info, { id }),
+    attempt(() => call(agent, fd, abi.requests.CONTIGBUF_IOC_RESOLVE, abi.resolve, { id })),
+  ]);
   // Users without rights are not told where it lies.
   if (place.errno !== undefined && place.errno !== 'EPERM') {
     throw new DriverError('RESOLVE', `the address of buffer ${id} was refused with ${place.errno}`);

@@ -10,6 +10,12 @@ import type { DriverModule, DriverProfile } from './profile.ts';
 const STEP_LIMIT = 10_000;
 const KERNEL_LINES_IN_MESSAGES = 15;
 
+/** $1: the module's name, $2: where what undoes it is kept, then insmod's arguments. One command is one login. */
+const LOAD = `if [ -d "/sys/module/$1" ]; then echo loaded already; exit 1; fi
+cat >"$2" || { echo no undo; exit 1; }
+shift 2
+exec insmod "$@"`;
+
 /** What insmod says when the module was built for another kernel: that is the lab's fault. */
 const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
 
@@ -26,7 +32,7 @@ export function moduleOf({ name, module }: DriverProfile): DriverModule {
  * of the kernel there is only the node to look for.
  * @param path of the module on the target
  * @throws DriverError `DRIVER_LOAD` with the kernel's words
- * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`
+ * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`, `TARGET_DISK`
  */
 export async function loadDriver(target: Target, profile: DriverProfile, path: string): Promise<void> {
   const { module, device } = profile;
@@ -42,18 +48,23 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
       },
     );
   }
-  if (await isLoaded(target, module.name, deadline)) {
+  // Should the rig or the link die from here on, the target takes the module out by itself.
+  const undo = `rmmod ${module.name}\n`;
+  const result = await target.exec(
+    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, path, ...module.parameters],
+    { deadline, input: undo },
+  );
+  if (result.stdout.startsWith('loaded already')) {
     throw new LabError('MODULE_LOADED', `${where}: a module called ${module.name} is loaded already`, {
       hint: `rmmod ${module.name} on the target, if nobody needs it`,
     });
   }
-  // Should the rig or the link die from here on, the target takes the module out by itself.
-  const undo = `rmmod ${module.name}\n`;
-  await target.execOk(['sh', '-c', 'cat >"$1"', 'sh', `${target.directory}/at-end`], {
-    deadline,
-    input: undo,
-  });
-  const result = await target.exec(['insmod', path, ...module.parameters], { deadline });
+  if (result.stdout.startsWith('no undo')) {
+    throw new LabError(
+      'TARGET_DISK',
+      `${where}: cannot write to ${target.directory}: ${result.stderr.trim()}`,
+    );
+  }
   if (result.code !== 0) {
     const said = result.stderr.trim() || `insmod ended with ${result.signal ?? result.code}`;
     const message = `${where}: ${module.name} does not load: ${said}\n${await lastKernelWords(target, deadline)}`;
@@ -90,10 +101,6 @@ export async function unloadDriver(target: Target, profile: DriverProfile): Prom
     `${target.facts.name}: ${name} does not unload: ${result.stderr.trim()} (reference count ` +
       `${users.stdout.trim() || 'unknown'})\n${await lastKernelWords(target, deadline)}`,
   );
-}
-
-async function isLoaded(target: Target, name: string, deadline: Deadline): Promise<boolean> {
-  return (await target.exec(['test', '-d', `/sys/module/${name}`], { deadline })).code === 0;
 }
 
 async function lastKernelWords(target: Target, deadline: Deadline): Promise<string> {

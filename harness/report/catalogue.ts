@@ -135,7 +135,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'RES-02': { claim: 'what fits once fits again' },
   'RES-03': { claim: 'limits are exact, and what is given back counts again' },
   'RES-04': { claim: 'limits hold against processes that race' },
-  'RES-05': { claim: 'any allocation inside the driver may fail', missing: `${ownKernel} (fault injection)` },
+  'RES-05': { claim: 'any allocation inside the driver may fail' },
   'RES-06': { claim: 'memory that others occupy is moved away, or the request is refused' },
   'RES-07': { claim: 'fragmented memory is refused or served in one piece', missing: 'a check' },
   'RES-08': { claim: 'without a free descriptor nothing is made' },

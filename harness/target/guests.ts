@@ -46,6 +46,13 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
   },
   newest,
+  {
+    ...standard,
+    name: 'qemu-arm64-debug',
+    kernel: { flavour: 'debug', suite: 'bookworm-backports' },
+    // KASAN takes an eighth of it.
+    memoryMiB: 1280,
+  },
   amd64,
   {
     ...amd64,

@@ -9,7 +9,10 @@ export interface QemuSpec {
   /** Name in reports, for example `qemu-arm64`. */
   name: string;
   machine: MachineName;
-  /** Debian's kernel: flavour as in `linux-image-FLAVOUR`, and the suite it is taken from. */
+  /**
+   * Debian's kernel: flavour as in `linux-image-FLAVOUR`, and the suite it is taken from. Or one of
+   * the rig's own, harness/build/kernels/FLAVOUR.config, and the suite of its source.
+   */
   kernel: { flavour: string; suite?: string };
   /** What the agent and the driver's programs are built for; what the kernel is, unless given. */
   programs?: Architecture;

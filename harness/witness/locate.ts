@@ -40,19 +40,25 @@ export async function locate(
   const claims = mappings.flatMap(({ claimed, bytes }) =>
     claimed.physicalAddress === undefined ? [] : [{ physicalAddress: claimed.physicalAddress, bytes }],
   );
-  const round = async (nonce: bigint): Promise<PagesSeen[]> => {
-    await Promise.all(mappings.map((mapping, i) => mapping.sign(nonce, firstOf[i] ?? 0)));
-    const accounts: PagesSeen[] = [];
-    for (const witness of witnesses) {
-      const [earlier] = accounts;
-      const hints = earlier === undefined ? claims : rangesOf(earlier, pageBytes);
-      accounts.push(await witness.find(nonce, total, hints));
-    }
-    return accounts;
-  };
-  const first = await round(randomNonce());
-  const nonce = randomNonce();
-  const second = await round(nonce);
+  const signAll = (nonce: bigint) =>
+    Promise.all(mappings.map((mapping, i) => mapping.sign(nonce, firstOf[i] ?? 0)));
+
+  let nonce = randomNonce();
+  await signAll(nonce);
+  const first: PagesSeen[] = [];
+  for (const witness of witnesses) {
+    const [earlier] = first;
+    const hints = earlier === undefined ? claims : rangesOf(earlier, pageBytes);
+    first.push(await witness.find(nonce, total, hints));
+  }
+  nonce = randomNonce();
+  await signAll(nonce);
+  const second: PagesSeen[] = [];
+  for (const [w, witness] of witnesses.entries()) {
+    // Only what was seen the first time can be seen both times.
+    const within = rangesOf(first[w] ?? [], pageBytes);
+    second.push(await witness.find(nonce, total, within, within));
+  }
   const readback = await Promise.all(mappings.map((mapping, i) => mapping.readback(nonce, firstOf[i] ?? 0)));
   const inBoth = first.map((seen, w) =>
     seen.map((addresses, page) => addresses.filter((address) => second[w]?.[page]?.includes(address))),

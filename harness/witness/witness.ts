@@ -21,7 +21,13 @@ export interface Witness {
    * @param count how many pages were signed
    * @param hints where somebody believes they are. A witness to whom searching is dear may look there
    *   first and leave it at that if it sees every page there with its own eyes; it must not believe.
+   * @param within what is seen elsewhere will not be used; a witness may spare itself the search
    * @throws LabError when the witness cannot look: that is never "not there"
    */
-  find(nonce: bigint, count: number, hints: readonly PhysicalRange[]): Promise<PagesSeen>;
+  find(
+    nonce: bigint,
+    count: number,
+    hints: readonly PhysicalRange[],
+    within?: readonly PhysicalRange[],
+  ): Promise<PagesSeen>;
 }

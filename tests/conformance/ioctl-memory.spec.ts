@@ -28,7 +28,8 @@ test('IOC-03 an argument that cannot be read is refused, and nothing happens', a
   const balance = await balanceOf('calls with bad pointers', () =>
     ioctls.forEach(async (prepared) => {
       const { call, argument } = prepared;
-      for (const [where, address] of addresses) attempts.push(await at(agent, prepared, where, address));
+      const bad = [...addresses].map(([where, address]) => at(agent, prepared, where, address));
+      attempts.push(...(await Promise.all(bad)));
       // Everything but the last bytes can be read.
       const start = agent.pageBytes - call.layout.bytes + 4;
       await nowhere.poke(start, argument().subarray(0, -4));
@@ -84,9 +85,10 @@ test('IOC-07 a descriptor that cannot be told is not left behind', async ({ ioct
   const balance = await balanceOf(`${ROUNDS} calls whose descriptor cannot be told`, () =>
     ioctls.forEach(async (prepared) => {
       const argument = await readOnly(agent, prepared);
-      for (let round = 0; round < ROUNDS; round++) {
-        attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
-      }
+      const rounds = Array.from({ length: ROUNDS }, () =>
+        at(agent, prepared, 'in read-only memory', argument.address),
+      );
+      attempts.push(...(await Promise.all(rounds)));
       await argument.unmap();
     }, makers),
   );

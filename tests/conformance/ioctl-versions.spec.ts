@@ -100,7 +100,7 @@ test('IOC-12 what one open file is bound to means nothing on another', async ({ 
 });
 
 test('IOC-13 arguments at random get documented errors and leave nothing', async ({
-  agent,
+  startAgent,
   ioctls,
   balanceOf,
 }) => {
@@ -109,8 +109,8 @@ test('IOC-13 arguments at random get documented errors and leave nothing', async
   const balance = await balanceOf(`${FUZZED} arguments at random from seed ${seed}`, async () => {
     const per = Math.ceil(FUZZED / ioctls.calls.length);
     for (const call of ioctls.calls) {
-      const child = await agent.fork();
-      const theirs = ioctls.through(child.agent);
+      const other = await startAgent();
+      const theirs = ioctls.through(other);
       await theirs
         .with(call, async ({ situation, argument }) => {
           const made = mutatedArguments(call, argument(), seed, per).map(async (bytes) => ({
@@ -122,12 +122,12 @@ test('IOC-13 arguments at random get documented errors and leave nothing', async
               ...(ioctls.abi.growth?.unknownTail ?? []),
               'EFAULT',
             ],
-            outcome: await outcomeOf(() => child.agent.ioctl(situation.fd, call.request, bytes)),
+            outcome: await outcomeOf(() => other.ioctl(situation.fd, call.request, bytes)),
           }));
           attempts.push(...(await Promise.all(made)));
         })
         .catch(onlyFacts);
-      await child.exit();
+      await other.end();
     }
   });
   await expect(attempts).toEndAsExpected();

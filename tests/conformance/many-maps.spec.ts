@@ -58,30 +58,30 @@ forEachStrategy(() => {
     const before = await freeBytes(agent);
     const buffer = await buffers.allocate({ bytes });
     const taken = await agent.anonymous(pageBytes);
-    const calls: Expectation[] = [];
+    const calls: Promise<Expectation>[] = [];
     const { privateMaps, executableMaps } = buffers.promises;
     for (let round = 0; round < 20; round++) {
       calls.push(
-        await observed('mmap over something else', ['EEXIST'], () => buffer.map({ address: taken.address })),
-        await observed('mmap past the end', buffers.promises.outOfBounds, () =>
+        observed('mmap over something else', ['EEXIST'], () => buffer.map({ address: taken.address })),
+        observed('mmap past the end', buffers.promises.outOfBounds, () =>
           buffer.map({ bytes: bytes + pageBytes }),
         ),
         // These are refused when the driver has found the buffer already.
         ...(privateMaps === 'allowed'
           ? []
-          : [await observed('a private mmap', privateMaps, () => buffer.map({ shared: false }))]),
+          : [observed('a private mmap', privateMaps, () => buffer.map({ shared: false }))]),
         ...(executableMaps === 'allowed'
           ? []
-          : [await observed('an executable mmap', executableMaps, () => buffer.map({ protection: 'rx' }))]),
+          : [observed('an executable mmap', executableMaps, () => buffer.map({ protection: 'rx' }))]),
       );
     }
     const { soft } = await agent.request<{ soft: string }>('rlimit', 'as', 'unlimited');
     await agent.request('rlimit', 'as', 4 * MIB);
     for (let round = 0; round < 20; round++) {
-      calls.push(await observed('mmap beyond RLIMIT_AS', ['ENOMEM'], () => buffer.map()));
+      calls.push(observed('mmap beyond RLIMIT_AS', ['ENOMEM'], () => buffer.map()));
     }
     await agent.request('rlimit', 'as', soft === 'unlimited' ? soft : Number(soft));
-    await expect(calls).toEndAsExpected();
+    await expect(await Promise.all(calls)).toEndAsExpected();
     // A reference that was taken and not given back would keep the memory.
     await buffer.release();
     await expect

@@ -30,15 +30,18 @@ forEachStrategy(() => {
     for (const { call, accepted, run } of rulesFor(vma ?? { flags: [] }, agent.hello.kernelRelease)) {
       const mapped = await buffer.map();
       const { mapping } = mapped;
-      await mapping.touch('read');
-      calls.push(await observed(call, accepted, () => run({ agent, buffer, mapping, scratch })));
+      // Requests that go out together are served in their order.
+      const touched = mapping.touch('read');
+      const called = observed(call, accepted, () => run({ agent, buffer, mapping, scratch }));
+      const [, ended] = await Promise.all([touched, called]);
+      calls.push(ended);
       // A call that moved the mapping would have been one too many already.
-      if ((await mapping.vma()) === undefined) continue;
+      const [vma, word] = await Promise.all([mapping.vma(), agent.attempt(() => mapping.load(0))]);
+      if (vma === undefined) continue;
       await expect(mapped, `after ${call}`).toShowItsOwnPages(nonce);
-      const word = await mapping.load(0);
-      const store = () => mapping.store(0, word);
-      calls.push(await observed(`a store after ${call}`, ['success'], store));
-      await mapped.unmap();
+      const store = observed(`a store after ${call}`, ['success'], () => mapping.store(0, word.ok ?? 0n));
+      const [stored] = await Promise.all([store, mapped.unmap()]);
+      calls.push(stored);
     }
     await expect(calls).toEndAsExpected();
   });

@@ -9,6 +9,7 @@ import { whyNotHere } from '../../fixtures/applicability.ts';
 import { architectureFacts } from '../../harness/build/architectures.ts';
 import { insistOnHost } from '../../harness/build/host.ts';
 import { LabError } from '../../harness/errors.ts';
+import { lostOptions, ownFlavours } from '../../harness/build/own-kernel.ts';
 import { guests } from '../../harness/target/guests.ts';
 import { machineNamed, machines, type MachineName } from '../../harness/target/qemu/machines.ts';
 
@@ -41,11 +42,22 @@ test('q35: no RAM lies between 2816 MiB and 4 GiB, where the devices are', () =>
   }
 });
 
-test('guests have names of their own and kernels that their architecture has', () => {
+test('guests have names of their own and kernels that their architecture has', async () => {
+  const own = await ownFlavours();
   expect(new Set(guests.map(({ name }) => name)).size).toBe(guests.length);
   for (const { machine, kernel } of guests) {
-    expect(architectureFacts(machineNamed(machine).architecture).flavours).toContain(kernel.flavour);
+    const debian = architectureFacts(machineNamed(machine).architecture).flavours;
+    expect([...debian, ...own]).toContain(kernel.flavour);
   }
+});
+
+test('a kernel that does not take an option of ours is noticed', () => {
+  const fragment = '# about\nCONFIG_KASAN=y\nCONFIG_LKDTM=m\nCONFIG_SLUB_TINY=n\nCONFIG_GONE=y\n';
+  const config = 'CONFIG_KASAN=y\nCONFIG_LKDTM=m\n# CONFIG_SLUB_TINY is not set\n';
+  expect(lostOptions(fragment, config)).toEqual(['CONFIG_GONE=y']);
+  expect(lostOptions(fragment, `${config}CONFIG_GONE=y\nCONFIG_SLUB_TINY=y\n`)).toEqual([
+    'CONFIG_SLUB_TINY=n',
+  ]);
 });
 
 test('a guest that this machine lacks tools for says how to get them, and asks for no other', async () => {

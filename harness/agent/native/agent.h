@@ -44,7 +44,7 @@ struct verb {
 /* Each table ends with an entry without a name. */
 extern const struct verb file_verbs[], ioctl_verbs[], mapping_verbs[], content_verbs[], sign_verbs[],
 	vma_verbs[], physical_verbs[], kcore_verbs[], process_verbs[], child_verbs[], measure_verbs[],
-	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[];
+	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[], fail_nth_verbs[];
 
 /* main.c */
 int serve(void);			/* serves stdin until it ends; returns the exit code */
@@ -127,6 +127,10 @@ bool map_memory(struct request *request, uintptr_t address, size_t bytes, int pr
 		int fd, uint64_t offset, void **mapped);
 int arg_protection(struct request *request, int index);
 int arg_map_flags(struct request *request, int index);
+
+/* fail_nth.c: around each request. */
+void fail_nth_begin(void);
+void fail_nth_end(void);
 
 /* text.c: what the kernel tells in text files. */
 struct lines {

@@ -25,7 +25,7 @@ static const struct verb main_verbs[] = {
 static const struct verb *const tables[] = {
 	main_verbs, file_verbs, ioctl_verbs, mapping_verbs, content_verbs, sign_verbs, vma_verbs,
 	physical_verbs, kcore_verbs, process_verbs, child_verbs, measure_verbs, measure_touch_verbs,
-	syscall_verbs, bus_master_verbs, repeat_verbs,
+	syscall_verbs, bus_master_verbs, repeat_verbs, fail_nth_verbs,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -108,8 +108,11 @@ void serve_line(struct request *request, char *line)
 	} else if (!request->verb) {
 		reply_usage("no such verb; help lists them");
 	} else {
-		if (request_fits_usage(request))
+		if (request_fits_usage(request)) {
+			fail_nth_begin();
 			request->verb->run(request);
+			fail_nth_end();
+		}
 		if (request->bad)
 			complain(request);
 	}

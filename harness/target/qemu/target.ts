@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { architectureFacts } from '../../build/architectures.ts';
 import { insistOnHost } from '../../build/host.ts';
 import { baseInitramfs } from '../../build/initramfs.ts';
-import { debianKernel } from '../../build/kernel.ts';
+import { guestKernel } from '../../build/guest-kernel.ts';
 import { newHostKey, newLoginKey, perRunArchive } from '../../build/per-run.ts';
 import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
@@ -37,7 +37,7 @@ export async function openQemuTarget(spec: QemuSpec, context: OpenContext): Prom
   const machine = machineNamed(spec.machine);
   const { architecture } = machine;
   await insistOnHost(architecture, spec.programs ?? architecture, context.settings.searchPath);
-  const kernel = await debianKernel(cache, { architecture, ...spec.kernel });
+  const kernel = await guestKernel(cache, { architecture, ...spec.kernel }, context.settings.searchPath);
   const initramfs = await baseInitramfs(cache, { kernel });
   const login = newLoginKey();
   const hostKey = newHostKey();
