@@ -20,6 +20,8 @@ export interface Deviation {
   kernels?: { from?: Release; before?: Release };
   /** Found in every error of the test, whose colours are dropped first. */
   says: RegExp;
+  /** The kernel complains, too: among the errors is the rig's account of its splat. */
+  crash?: true;
   /** What is wrong, in one sentence. */
   reason: string;
   /** Who says so: `file:function` of the kernel, a report, or the kernels it was measured on. */
@@ -48,9 +50,18 @@ export function recordFor(
   );
 }
 
-/** Whether a test that ended with these errors failed as recorded. */
-export function failedAsRecorded({ says }: Deviation, errors: readonly string[]): boolean {
-  return errors.length > 0 && errors.every((error) => says.test(error));
+/**
+ * Whether a test that ended with these errors failed as recorded. Trouble of the lab and a target that
+ * hangs never are, and a crash only is when the record says that there is one.
+ */
+export function failedAsRecorded(
+  { says, crash }: Pick<Deviation, 'says' | 'crash'>,
+  errors: readonly string[],
+): boolean {
+  const crashed = errors.some((error) => error.startsWith('KernelCrash'));
+  const unknowable = errors.some((error) => /^(LabError|TargetHang)/.test(error));
+  if (errors.length === 0 || unknowable || crashed !== (crash === true)) return false;
+  return errors.every((error) => says.test(error));
 }
 
 /** Ids that a title begins with: `GUP-06 DBG-02 …` has two. */
