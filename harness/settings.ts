@@ -33,7 +33,7 @@ export interface Settings {
   /** Further kernel arguments for guests. */
   append: string[];
   driverDiff: string | undefined;
-  /** The driver under test: a name in the table, or the absolute path of a file that ends in `.ts`. */
+  /** The driver under test: a name in the table, or the absolute path of a file that ends in `.ts` or `.mts`. */
   profile: string;
   /** A module that is built already. */
   moduleFile: string | undefined;
@@ -90,7 +90,7 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
           },
     append: get('BUFRIG_APPEND')?.split(/\s+/) ?? [],
     driverDiff: diff === undefined ? undefined : resolve(diff),
-    profile: profile.endsWith('.ts') ? resolve(profile) : profile,
+    profile: /\.m?ts$/.test(profile) ? resolve(profile) : profile,
     moduleFile: module === undefined ? undefined : resolve(module),
     slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),

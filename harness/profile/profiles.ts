@@ -24,9 +24,9 @@ export const profiles = {
 export async function profileNamed(name: string): Promise<DriverProfile> {
   const known = Object.entries<DriverProfile>(profiles).find(([key]) => key === name);
   if (known !== undefined) return known[1];
-  if (!name.endsWith('.ts')) {
+  if (!/\.m?ts$/.test(name)) {
     throw new LabError('PROFILE', `there is no profile called ${name}`, {
-      hint: `${Object.keys(profiles).join(', ')}, or the path of a .ts file`,
+      hint: `${Object.keys(profiles).join(', ')}, or the path of a .mts file`,
     });
   }
   const loaded: { default?: DriverProfile } = await import(pathToFileURL(name).href).catch(
