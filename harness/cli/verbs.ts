@@ -10,6 +10,7 @@ export const verbs: Record<string, () => Promise<Verb>> = {
   kernel: async () => (await import('./verbs/kernel.ts')).kernel,
   trust: async () => (await import('./verbs/trust.ts')).trust,
   up: async () => (await import('./verbs/up.ts')).up,
+  compare: async () => (await import('./verbs/compare.ts')).compare,
   doctor: async () => (await import('./verbs/doctor.ts')).doctor,
   help: async () => (await import('./verbs/help.ts')).help,
 };
