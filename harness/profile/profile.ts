@@ -96,6 +96,8 @@ export interface Properties {
   privateMaps: Verdict;
   /** How the descriptors that are mapped can be opened; in every way unless given. */
   accesses?: readonly Access[];
+  /** The errors with which a mapping is refused that cannot be read; allowed unless given. */
+  unreadableMaps?: string[];
   /** Read-only shared mappings through a file that was opened read-only. */
   readOnlyFiles: Verdict;
   /** Mappings with PROT_EXEC. */

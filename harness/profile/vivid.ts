@@ -7,6 +7,7 @@
 import type { Agent } from '../agent/client.ts';
 import { attempt, SyscallError } from '../agent/errors.ts';
 import { LabError } from '../errors.ts';
+import type { Deviation } from './deviations.ts';
 import type { Access, AllocatedBuffer, DriverProfile, Properties, Strategy } from './profile.ts';
 import {
   createBuffers,
@@ -26,9 +27,18 @@ const node = (device: number) => `/dev/video${device}`;
 /** vivid's inputs are a webcam, a tuner, S-Video and HDMI; the last one takes any size of picture. */
 const HDMI = 3;
 /** vivid-vid-common.c: vivid_min_rect */
+const LEAST_BYTES = 48 * 48;
 const PICTURE = { type: VIDEO_CAPTURE, width: 48, height: 48, pixelformat: GREY };
 const O_CLOEXEC = 0o2000000;
 const accessFlags: Record<Access, number> = { rdonly: 0, wronly: 1, rdwr: 2 };
+
+/** The whole buffer is mapped, whatever part was asked for. */
+const insideADmaBuf: Pick<Deviation, 'strategies' | 'title' | 'reason' | 'source'> = {
+  strategies: ['dma-buf'],
+  reason: 'a mapping of a dma-buf that begins inside the buffer shows the buffer from page 0 on',
+  source:
+    'drivers/media/common/videobuf2/videobuf2-dma-contig.c:vb2_dc_mmap, videobuf2-vmalloc.c:vb2_vmalloc_mmap',
+};
 
 const fdPerBuffer: Strategy = {
   open: (agent, access = 'rdwr') =>
@@ -39,6 +49,9 @@ const dmaBuf: Strategy = {
   properties: {
     file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
     outOfBounds: ['EINVAL', 'EOVERFLOW'],
+    // Documentation/driver-api/dma-buf.rst: any part of a dma-buf can be mapped.
+    subOffset: true,
+    readOnlyFiles: 'allowed',
   },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
@@ -46,6 +59,42 @@ const dmaBuf: Strategy = {
         exported(agent, await onFreeDevice(agent, 'rdwr', Number(bytes)), access),
     }),
 };
+
+/** What videobuf2 does, whatever allocates for it. */
+const deviations: readonly Deviation[] = [
+  {
+    claim: 'BND-02',
+    strategies: ['fd-per-buffer'],
+    kernels: { before: [6, 12] },
+    says: /must-fail: mmap of 4 KiB from page 8 of the .* succeeded/,
+    reason: 'offsets are an aperture, where the queue’s next buffer lies behind the end of one',
+    source: 'drivers/media/common/videobuf2/videobuf2-core.c:__setup_offsets, up to Linux 6.1',
+  },
+  {
+    claim: 'BND-10',
+    title: 'every range of buffers',
+    strategies: ['fd-per-buffer'],
+    kernels: { before: [6, 12] },
+    says: /must-fail: mmap of \d+ pages from page (\d+) of \1, rw, shared succeeded/,
+    reason: 'offsets are an aperture, where the queue’s next buffer lies behind the end of one',
+    source: 'drivers/media/common/videobuf2/videobuf2-core.c:__setup_offsets, up to Linux 6.1',
+  },
+  ...(['BND-14', 'DBF-04', 'MAP-14'] as const).map((claim): Deviation => ({
+    claim,
+    says: /page-order: .* show the wrong memory[^]*counting begins anew with page 0 in every piece/,
+    ...insideADmaBuf,
+  })),
+  // The pages that are seen, against those that belong there.
+  { claim: 'BND-10', says: /mmap of \d+ pages from page [1-9]\d* of [^]*\n\+ +0,\n/, ...insideADmaBuf },
+  { claim: 'BND-15', says: /^Error: seed \d+\n[^]*\nexpected .*, saw /, ...insideADmaBuf },
+  {
+    claim: 'MAP-02',
+    strategies: ['dma-buf'],
+    says: /must-fail: mmap of \d+ bytes, MAP_PRIVATE, .* succeeded/,
+    reason: 'private mappings of a dma-buf are made, and of contiguous memory they tell its address',
+    source: 'drivers/media/common/videobuf2/videobuf2-dma-contig.c:vb2_dc_dmabuf_ops_mmap',
+  },
+];
 
 /** @param allocator vivid's parameter: 0 for vmalloc, 1 for contiguous memory */
 function vividProfile(
@@ -78,7 +127,8 @@ function vividProfile(
       // videobuf2-core.c: vb2_mmap() finds a buffer by the offset of its first byte.
       subOffset: false,
       privateMaps: ['EINVAL'],
-      // The same: of a file that was opened read-only, VM_SHARED is gone.
+      // The same: capturing is for those who read. Of a file opened read-only, VM_SHARED is gone.
+      unreadableMaps: ['EINVAL'],
       readOnlyFiles: ['EINVAL'],
       executableMaps: 'allowed',
       debuggable: false,
@@ -88,6 +138,7 @@ function vividProfile(
     exporterName: `videobuf2_${allocator === 0 ? 'vmalloc' : 'dma_contig'}`,
     system: { nodeMode: 0o660, shown: ['/sys/module/vivid/'], alive: {} },
     helpers: [],
+    deviations,
     offeredMemories: () => Promise.resolve([]),
     version: (agent) => Promise.resolve(`of Linux ${agent.hello.kernelRelease}`),
   };
@@ -119,7 +170,9 @@ async function allocate(agent: Agent, fd: number, bytes: number): Promise<Alloca
   await agent.ioctl(fd, v4l2Requests.S_INPUT, input);
   await agent.ioctl(fd, v4l2Requests.S_FMT, pictureFormat.encode(PICTURE));
   const memory = MEMORY_MMAP;
-  const wanted = createBuffers.encode({ ...PICTURE, count: 1, memory, sizeimage: bytes });
+  // What is smaller than the picture is refused; it takes a page all the same.
+  const sizeimage = bytes === 0 ? 0 : Math.max(bytes, LEAST_BYTES);
+  const wanted = createBuffers.encode({ ...PICTURE, count: 1, memory, sizeimage });
   const { index } = createBuffers.decode((await agent.ioctl(fd, v4l2Requests.CREATE_BUFS, wanted)).data);
   const asked = queryBuffer.encode({ index: index ?? 0n, type: VIDEO_CAPTURE });
   const { offset, length } = queryBuffer.decode((await agent.ioctl(fd, v4l2Requests.QUERYBUF, asked)).data);
@@ -131,7 +184,7 @@ async function allocate(agent: Agent, fd: number, bytes: number): Promise<Alloca
   return {
     fd,
     mmapOffset: offset ?? 0n,
-    requestedBytes: Number(length),
+    requestedBytes: bytes,
     // vb2_mmap() counts in whole pages, and the allocators do.
     allocatedBytes: Math.ceil(Number(length) / agent.pageBytes) * agent.pageBytes,
     close,

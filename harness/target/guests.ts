@@ -33,8 +33,8 @@ const middle: QemuSpec = {
   kernel: { flavour: 'arm64', suite: 'bookworm-backports' },
 };
 
-/** Where nothing tries again when movable pages are in the way, contiguous memory needs room. */
-const roomy: QemuSpec = { ...standard, memoryMiB: 1024, append: ['cma=512M'] };
+/** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
+const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
@@ -69,6 +69,6 @@ export const peers: readonly { project: string; profile: string; guest: QemuSpec
   { project: 'qemu-arm64-vgem', profile: 'vgem', guest: standard },
   { project: 'qemu-arm64-6.12-vgem', profile: 'vgem', guest: middle },
   { project: 'qemu-arm64-newest-vgem', profile: 'vgem', guest: newest },
-  { project: 'qemu-arm64-vivid', profile: 'vivid', guest: standard },
+  { project: 'qemu-arm64-vivid', profile: 'vivid', guest: roomy },
   { project: 'qemu-arm64-vivid-contig', profile: 'vivid-contig', guest: roomy },
 ];

@@ -124,31 +124,28 @@ test('the page has a line for each id, whatever reasons contain', () => {
   for (const id of Object.keys(small)) expect(text).toContain(`| ${id} |`);
 });
 
+/** Of one strategy, in one project. */
+function outcomeOf(title: string, verdict: ClaimOutcome['verdict'], cause = ''): ClaimOutcome {
+  return { title, project: 'p', strategy: 'dma-buf', verdict, cause, witnesses: [] };
+}
+
 test('a deviation on record is told with its reason, and stands out when runs are compared', () => {
-  const outcome = (title: string, verdict: ClaimOutcome['verdict'], cause = ''): ClaimOutcome => ({
-    title,
-    project: 'p',
-    strategy: 'dma-buf',
-    verdict,
-    cause,
-    witnesses: [],
-  });
   const entries = {
     'MAP-08': { claim: 'moves' },
     'MAP-09': { claim: 'is | cut' },
     'MAP-10': { claim: 'holds' },
   };
   const one = coverageOf(entries, [
-    outcome('MAP-08 x', 'pass'),
-    outcome('MAP-09 x', 'pass'),
-    outcome('MAP-09 y', 'deviates', 'it is a pity (x.c:f)'),
+    outcomeOf('MAP-08 x', 'pass'),
+    outcomeOf('MAP-09 x', 'pass'),
+    outcomeOf('MAP-09 y', 'deviates', 'it is a pity (x.c:f)'),
   ]);
   expect(one.find(({ id }) => id === 'MAP-09')).toMatchObject({
     coverage: 'checked',
     verdicts: { pass: 1, deviates: 1 },
     reasons: ['deviates as recorded: it is a pity (x.c:f)'],
   });
-  const other = coverageOf(entries, [outcome('MAP-09 x', 'pass'), outcome('MAP-10 x', 'crash')]);
+  const other = coverageOf(entries, [outcomeOf('MAP-09 x', 'pass'), outcomeOf('MAP-10 x', 'crash')]);
   const table = comparisonText([
     { driver: 'vgem', kernelRelease: '6.1.0', rows: one },
     { driver: 'mine', kernelRelease: '6.12.1', rows: other },
