@@ -2,7 +2,7 @@
 /** Where the rig runs (projects) and what comes out (reporters); the one reader of the environment. */
 import { join } from 'node:path';
 import { defineConfig, type ReporterDescription } from '@playwright/test';
-import type { RigOptions, TestOptions } from './fixtures/options.ts';
+import type { IsolationOption, RigOptions, TestOptions } from './fixtures/options.ts';
 import { profileNamed } from './harness/profile/profiles.ts';
 import { strategyNames, type DriverProfile, type StrategyName } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
@@ -18,19 +18,36 @@ const boards: SshSpec[] = [
   // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
 ];
 
-export default defineConfig<TestOptions, RigOptions>({
+export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & IsolationOption, RigOptions>({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  use: { settings, profile: settings.profile },
+  use: { settings, profile: settings.profile, isolation: settings.isolation },
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
     // Runs the rig itself, with guests of its own; each test takes as long as a run does.
     { name: 'system', testMatch: 'system/**/*.spec.ts', default: false, timeout: 600_000 },
+    // Drivers with a defect each; also these run the rig itself.
+    {
+      name: 'mutation',
+      testMatch: 'mutation/**/*.spec.ts',
+      default: false,
+      fullyParallel: true,
+      timeout: 600_000,
+    },
+    // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
+    {
+      name: 'bench',
+      testMatch: 'bench/**/*.spec.ts',
+      default: false,
+      workers: 1,
+      timeout: 30 * 60_000,
+      use: { targetSpec: guests[0], samples: 31 },
+    },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
@@ -52,14 +69,16 @@ function driverProject(
   const absent = strategyNames.filter((strategy) => !offered(profile).includes(strategy));
   return {
     name,
-    testMatch: ['conformance/**/*.spec.ts', 'bench/**/*.spec.ts'],
+    testMatch: ['conformance/**/*.spec.ts', 'bench/*.spec.ts'],
     use: {
       targetSpec,
       ...(profile === chosen ? {} : { profile: profile.name }),
       // For claims that are not made once for each strategy.
       strategy: absent.includes('fd-per-buffer') ? offered(profile)[0] : 'fd-per-buffer',
     },
-    grepInvert: [...absent, ...(settings.slow ? [] : ['slow'])].map((tag) => new RegExp(`@${tag}\\b`)),
+    grepInvert: [...absent, ...(settings.slow ? [] : ['slow']), 'plot'].map(
+      (tag) => new RegExp(`@${tag}\\b`),
+    ),
   };
 }
 

@@ -6,6 +6,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { LabError } from './errors.ts';
+import { isolations, type Isolation } from './supply/isolation.ts';
 import type { SshSpec } from './target/spec.ts';
 
 export type Environment = Record<string, string | undefined>;
@@ -22,6 +23,7 @@ export const variables = {
     'driver under test: a name in harness/profile/profiles.ts, or the path of a profile of your own',
   BUFRIG_MODULE: 'module that is built already, for a profile that does not build one',
   BUFRIG_APPEND: 'kernel arguments added on every QEMU guest, separated by blanks',
+  BUFRIG_ISOLATION: 'what tests share: `test` (nothing), `file` or `worker`; the target decides unless given',
   BUFRIG_SLOW: 'when set, tests tagged @slow run too; they are left out otherwise',
   BUFRIG_REPORTS: 'folder for all reports (else reports/)',
   BUFRIG_CACHE: 'folder for kernels, packages and builds (else ~/.cache/bufrig)',
@@ -37,6 +39,8 @@ export interface Settings {
   profile: string;
   /** A module that is built already. */
   moduleFile: string | undefined;
+  /** What tests share; the target decides unless given. */
+  isolation: Isolation | undefined;
   /** Whether tests that take long run too. */
   slow: boolean;
   /** Absolute path. */
@@ -92,6 +96,7 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
     driverDiff: diff === undefined ? undefined : resolve(diff),
     profile: /\.m?ts$/.test(profile) ? resolve(profile) : profile,
     moduleFile: module === undefined ? undefined : resolve(module),
+    isolation: isolationFrom(get('BUFRIG_ISOLATION')),
     slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),
     cacheRoot: resolve(get('BUFRIG_CACHE') ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'bufrig')),
@@ -106,4 +111,12 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
       ],
     },
   };
+}
+
+function isolationFrom(text: string | undefined): Isolation | undefined {
+  const isolation = isolations.find((one) => one === text);
+  if (text === undefined || isolation !== undefined) return isolation;
+  throw new LabError('BAD_SETTING', `BUFRIG_ISOLATION is ${text}`, {
+    hint: `one of ${isolations.join(', ')}`,
+  });
 }

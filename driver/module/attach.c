@@ -167,22 +167,38 @@ void contigbuf_unreserve_name(struct contigbuf_buffer *buffer)
 	mutex_unlock(&device->lock);
 }
 
+/* The device went while the name was on its way to the caller: as if it had gone right after. */
+static void abandon_name_locked(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_buffer *buffer = attachment->buffer;
+	struct contigbuf_file *file = attachment->file;
+
+	contigbuf_leave_aperture(buffer);
+	xa_release(&buffer->device->ids, buffer->id);
+	buffer->id = 0;
+	if (file->naming == CONTIGBUF_NAMING_FD) {
+		link_locked(attachment);
+	} else {
+		file->users--;
+		kfree(attachment);
+	}
+}
+
 /**
  * contigbuf_publish - give a complete buffer its reserved name
  * @attachment: with @buffer and @file set, the file claimed; consumed
  *
  * From here on others can find the buffer. The id takes a reference of its own.
- * Returns 0, or -ENODEV with nothing done.
+ * Cannot fail, since the caller has been told of the buffer already.
  */
-int contigbuf_publish(struct contigbuf_attachment *attachment)
+void contigbuf_publish(struct contigbuf_attachment *attachment)
 {
 	struct contigbuf_buffer *buffer = attachment->buffer;
 	struct contigbuf_device *device = buffer->device;
-	int err = 0;
 
 	mutex_lock(&device->lock);
 	if (device->dead) {
-		err = -ENODEV;
+		abandon_name_locked(attachment);
 	} else {
 		/* Needs no memory: the entry is there. */
 		xa_store(&device->ids, buffer->id, buffer, GFP_KERNEL);
@@ -190,7 +206,6 @@ int contigbuf_publish(struct contigbuf_attachment *attachment)
 		link_locked(attachment);
 	}
 	mutex_unlock(&device->lock);
-	return err;
 }
 
 /**

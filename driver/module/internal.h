@@ -270,7 +270,7 @@ void contigbuf_unclaim(struct contigbuf_file *file);
 int contigbuf_reserve_name(struct contigbuf_file *file,
 			   struct contigbuf_buffer *buffer, u64 *offset);
 void contigbuf_unreserve_name(struct contigbuf_buffer *buffer);
-int contigbuf_publish(struct contigbuf_attachment *attachment);
+void contigbuf_publish(struct contigbuf_attachment *attachment);
 int contigbuf_attach(struct contigbuf_attachment *attachment,
 		     struct contigbuf_attach *attach);
 int contigbuf_detach(struct contigbuf_file *file, u32 id);

@@ -103,9 +103,7 @@ static int allocate(struct call *call, struct contigbuf_attachment *attachment)
 		goto unreserve_name;
 
 	attachment->buffer = buffer;
-	err = contigbuf_publish(attachment);
-	if (err)
-		goto unreserve_name;
+	contigbuf_publish(attachment);
 	contigbuf_buffer_put(buffer);
 	return 0;
 

@@ -152,6 +152,21 @@ export class Agent {
     return { returned, data: Buffer.from(after, 'hex') };
   }
 
+  /**
+   * Makes the same call until it succeeds. @returns what it told then, and how often it had failed before
+   * @throws SyscallError as the last of `times` calls ended, when none succeeded
+   */
+  async ioctlUntil(
+    fd: number,
+    request: number | bigint,
+    data: Buffer,
+    times: number,
+  ): Promise<{ failed: number; data: Buffer }> {
+    const hex = data.toString('hex');
+    const told = await this.request<{ failed: number; data: string }>('ioctl-until', fd, request, hex, times);
+    return { failed: told.failed, data: Buffer.from(told.data, 'hex') };
+  }
+
   /** ioctl() whose third argument is this number or address. @returns what it returned */
   async ioctlAt(fd: number, request: number | bigint, argument: number | bigint): Promise<number> {
     return (await this.request<{ returned: number }>('ioctl-at', fd, request, argument)).returned;

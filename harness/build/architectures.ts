@@ -24,7 +24,7 @@ export interface ArchitectureFacts {
   qemu: { program: string; debianPackage: string };
   /** Debian's cross compiler, and the C library it links against. */
   crossPackages: readonly string[];
-  /** Modules that every guest loads: its network card on QEMU's buses, and fw_cfg where Debian builds it. */
+  /** Modules that every guest loads: its network card on QEMU's buses. Not fw_cfg's, which programs drive. */
   guestModules: readonly string[];
   /** The flavours of Debian's kernel that a guest can boot, the default one first. */
   flavours: readonly string[];
@@ -43,7 +43,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 183,
     qemu: { program: 'qemu-system-aarch64', debianPackage: 'qemu-system-arm' },
     crossPackages: ['gcc-aarch64-linux-gnu', 'libc6-dev-arm64-cross'],
-    guestModules: [...VIRTIO, 'virtio_mmio', 'qemu_fw_cfg'],
+    guestModules: [...VIRTIO, 'virtio_mmio'],
     flavours: ['arm64', 'arm64-16k'],
   },
   amd64: {
@@ -56,7 +56,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 62,
     qemu: { program: 'qemu-system-x86_64', debianPackage: 'qemu-system-x86' },
     crossPackages: ['gcc-x86-64-linux-gnu', 'libc6-dev-amd64-cross'],
-    guestModules: [...VIRTIO, 'qemu_fw_cfg'],
+    guestModules: VIRTIO,
     flavours: ['amd64'],
   },
   armhf: {
@@ -83,7 +83,7 @@ const TABLE: Record<Architecture, ArchitectureFacts> = {
     elfMachine: 3,
     qemu: { program: 'qemu-system-i386', debianPackage: 'qemu-system-x86' },
     crossPackages: ['gcc-i686-linux-gnu', 'libc6-dev-i386-cross'],
-    guestModules: [...VIRTIO, 'qemu_fw_cfg'],
+    guestModules: VIRTIO,
     flavours: ['686-pae'],
   },
 };

@@ -19,6 +19,8 @@ export interface ModuleBuild extends ModuleSource {
   architecture: Architecture;
   /** Accept a build that gave warnings; by default one warning fails it. */
   allowWarnings?: boolean;
+  /** Have sparse look at every source file, too (Documentation/dev-tools/sparse.rst). */
+  sparse?: boolean;
 }
 
 export interface BuiltModule {
@@ -52,14 +54,17 @@ export async function buildModule(
   const sourceKey = await moduleSourceKey(request);
   const compiler = await compilerFor(architecture);
   const overrides = await unsupportedOptions(compiler, identity.config);
-  const warnings = request.allowWarnings === true ? 'warnings' : '';
-  const key = contentKey(RECIPE, sourceKey, identity.key, compiler.version, warnings).slice(0, 24);
+  const ways = [
+    request.allowWarnings === true ? 'warnings' : '',
+    ...(request.sparse === true ? ['sparse'] : []),
+  ];
+  const key = contentKey(RECIPE, sourceKey, identity.key, compiler.version, ...ways).slice(0, 24);
   const entry = await cache.entry('module', key, async (directory) => {
     cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
     const layout = join(directory, 'layout');
     const source = await layOutModuleSource(request, layout);
     const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
-    const result = await run(argv);
+    const result = await run(request.sparse === true ? [...argv, 'C=2', 'CHECK=sparse'] : argv);
     // With the paths of the checkout, not of the copy.
     const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
     judgeBuild(log, result.code, request);

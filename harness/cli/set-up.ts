@@ -96,7 +96,7 @@ async function buildDriver(
   cache: Cache,
   kernel: DebianKernel,
 ): Promise<{ value: undefined; result: string }> {
-  const { name, headers = [], helpers } = contigbuf;
+  const { name, headers = [], helpers, drawing } = contigbuf;
   const diff = settings.driverDiff === undefined ? undefined : await readFile(settings.driverDiff, 'utf8');
   const built = await buildModule(cache, {
     source: moduleFolder,
@@ -105,10 +105,11 @@ async function buildDriver(
     architecture: kernel.architecture,
     diff,
   });
-  for (const { source } of helpers) await buildProgram(cache, kernel.architecture, source, headers);
+  const programs = [...helpers.map(({ source }) => source), ...(drawing === undefined ? [] : [drawing])];
+  for (const source of programs) await buildProgram(cache, kernel.architecture, source, headers);
   const names = diff === undefined ? name : `${name} with ${settings.driverDiff}`;
   return {
     value: undefined,
-    result: `${names} and ${helpers.length} programs, build ${built.key.slice(0, 12)}`,
+    result: `${names} and ${programs.length} programs, build ${built.key.slice(0, 12)}`,
   };
 }

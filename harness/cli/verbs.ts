@@ -5,10 +5,12 @@ import type { Verb } from './verb.ts';
 export const verbs: Record<string, () => Promise<Verb>> = {
   run: async () => (await import('./verbs/run.ts')).run,
   test: async () => (await import('./verbs/test.ts')).test,
+  mutation: async () => (await import('./verbs/mutation.ts')).mutation,
   setup: async () => (await import('./verbs/setup.ts')).setup,
   update: async () => (await import('./verbs/update.ts')).update,
   kernel: async () => (await import('./verbs/kernel.ts')).kernel,
   trust: async () => (await import('./verbs/trust.ts')).trust,
+  bench: async () => (await import('./verbs/bench.ts')).bench,
   up: async () => (await import('./verbs/up.ts')).up,
   compare: async () => (await import('./verbs/compare.ts')).compare,
   doctor: async () => (await import('./verbs/doctor.ts')).doctor,

@@ -6,6 +6,8 @@ export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeDisjointness } from './disjointness.ts';
 export { judgeContents } from './contents.ts';
 export { judgePageOrder } from './page-order.ts';
+export { comparePictures, type FrameLayout } from './pictures.ts';
+export { judgeScanout } from './scanout.ts';
 export { judgeErrno, judgeSuccess } from './errno.ts';
 export { judgeExpectations } from './expectations.ts';
 export { judgeCourse, slopeOf } from './course.ts';

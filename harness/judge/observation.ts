@@ -62,6 +62,31 @@ export interface PageOrder {
   seen: (number | null)[];
 }
 
+/** What a screen shows, compared with the picture that was drawn into its frame buffer. */
+export interface Scanout {
+  label: string;
+  pageBytes: number;
+  /** Sizes in pixels. */
+  drawn: { width: number; height: number };
+  seen: { width: number; height: number };
+  /** How many pixels were compared: none when the sizes differ. */
+  compared: number;
+  /** How many pixels differ, and in how many rows. */
+  wrong: number;
+  wrongRows: number;
+  /** The first pixel that differs; colours as 0xRRGGBB. */
+  first?: { x: number; y: number; drawn: number; seen: number };
+  /** The colour of all that is seen, where there is but one. */
+  blank?: number;
+  /** How many bytes behind its place most of what is seen was drawn, and how much of the picture that is, 0 to 1. */
+  displacement?: { bytes: number; share: number };
+  /**
+   * Of a wrong picture, what each page of the frame buffer shows, as runs: page `first + i` shows what
+   * was drawn into page `shows + i`, or, with null, something else.
+   */
+  pages: { first: number; count: number; shows: number | null }[];
+}
+
 /** How one system call, or one access, ended. */
 export type Outcome =
   /** It succeeded and returned this. */

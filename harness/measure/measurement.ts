@@ -33,7 +33,22 @@ export interface Measurement {
   baseline?: { title: string; samples: number[]; median: number; interval: [low: number, high: number] };
   /** Median of the paired ratios to the baseline, without unit. */
   ratio?: { median: number; interval: [low: number, high: number]; coverage: number };
+  /** Where it belongs in a plot together with other values of its id. */
+  point?: PlotPoint;
   context: MeasurementContext;
+}
+
+/** One point of a curve: how far to the right; how high is the measured value. */
+export interface PlotPoint {
+  /** Which plot, where an id has several. */
+  plot: string;
+  /** Name of the curve. */
+  series: string;
+  x: number;
+  /** What x is, with its unit: `bytes`, `boards`. */
+  axis: string;
+  /** Whether the ratio or the value itself is plotted. */
+  shows: 'ratio' | 'median';
 }
 
 /** What has to be known to make a measurement. */
@@ -41,6 +56,7 @@ export interface Sampled extends Pick<
   Measurement,
   'id' | 'title' | 'unit' | 'better' | 'samples' | 'context'
 > {
+  point?: PlotPoint;
   /** Samples taken in turns with the others: sample i of both were taken next to each other. */
   baseline?: { title: string; samples: number[] };
 }

@@ -95,6 +95,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     makesBuffer: true,
+    sizedBy: 'bytes',
     errors: ['EBUSY', 'EOPNOTSUPP', 'EPERM', 'EDQUOT', 'ENOMEM', 'EOVERFLOW', 'ENOSPC'],
     prepare: (agent) => fresh(agent, { bytes: agent.pageBytes + 1, naming: abi.naming.CONTIGBUF_NAMING_FD }),
   },

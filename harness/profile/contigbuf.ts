@@ -7,6 +7,7 @@ import { DriverError } from '../errors.ts';
 import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import { contigbufIoctls } from './contigbuf-ioctls.ts';
+import { lifetimeAsDmaBuf, lifetimeOnItsOwnFile, lifetimeOnOneFile } from './contigbuf-lifetimes.ts';
 import { contigbufSystem } from './contigbuf-system.ts';
 import type {
   Access,
@@ -54,11 +55,13 @@ function onOneFile(naming: number): Strategy {
         freeNamed: (name) => freeNamed(agent, fd, name),
       };
     },
+    lifetime: (plan) => lifetimeOnOneFile(naming, plan),
   };
 }
 
 /** The offset is the address that the driver resolves, which is not what ALLOC returned. */
 const offsetPhysical: Strategy = {
+  ...onOneFile(abi.naming.CONTIGBUF_NAMING_PHYSICAL),
   // What lies behind a buffer in memory lies behind it in offsets, so it may be a buffer, too.
   neighbours: 'reachable',
   async open(agent, access) {
@@ -81,6 +84,7 @@ const fdPerBuffer: Strategy = {
       attach: (name, readOnly) => onItsOwnFile(agent, access, (fd) => attach(agent, fd, FD, name, readOnly)),
       freeNamed: (name) => freeThroughAnyFile(agent, name),
     }),
+  lifetime: lifetimeOnItsOwnFile,
 };
 
 /** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
@@ -90,6 +94,8 @@ const dmaBuf: Strategy = {
   properties: {
     file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
     outOfBounds: ['EINVAL', 'EOVERFLOW'],
+    // Nor does it ask the exporter where to put a mapping.
+    choosesAddresses: false,
   },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
@@ -103,6 +109,7 @@ const dmaBuf: Strategy = {
       },
       freeNamed: (name) => freeThroughAnyFile(agent, name),
     }),
+  lifetime: lifetimeAsDmaBuf,
 };
 
 export const contigbuf: DriverProfile = {
@@ -133,6 +140,7 @@ export const contigbuf: DriverProfile = {
     cacheModes: Object.keys(cacheModes) as CacheMode[],
     mappingClass: 'pfn-io',
     prefaulted: true,
+    largePages: true,
     subOffset: true,
     privateMaps: ['EINVAL'],
     readOnlyFiles: 'allowed',
@@ -150,6 +158,7 @@ export const contigbuf: DriverProfile = {
     { strategy: 'fd-per-buffer', source: driverFolder('helpers/fd-per-buffer.c') },
     { strategy: 'dma-buf', source: driverFolder('helpers/dma-buf.c') },
   ],
+  drawing: driverFolder('helpers/draw.c'),
   ioctls: contigbufIoctls,
   system: contigbufSystem,
   async offeredMemories(agent) {

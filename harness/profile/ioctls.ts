@@ -43,6 +43,8 @@ export interface IoctlCall {
   privileged?: readonly string[];
   /** Makes a buffer. */
   makesBuffer?: true;
+  /** The field that says how many bytes the buffer is to have. */
+  sizedBy?: string;
   /** Tells facts about a buffer: the field with its size in bytes. */
   tellsAbout?: string;
   /** Returns a dma-buf of the buffer: the field with the descriptor's flags, and the flags. */

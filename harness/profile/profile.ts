@@ -5,6 +5,7 @@
  */
 import type { Agent } from '../agent/client.ts';
 import type { Deviation } from './deviations.ts';
+import type { Step } from '../agent/repeat.ts';
 import type { IoctlAbi } from './ioctls.ts';
 import type { SystemView } from './system.ts';
 
@@ -42,6 +43,11 @@ export interface DriverProfile {
   helpers: HelperProgram[];
   /** What is known to be wrong with it; see {@link Deviation}. */
   deviations?: readonly Deviation[];
+  /**
+   * Path of a program's one C file that draws the test chart of fixtures/test-chart.ts into a buffer and
+   * has QEMU's ramfb show it; arguments and output like driver/helpers/draw.c.
+   */
+  drawing?: string;
 }
 
 export interface DriverModule {
@@ -90,6 +96,10 @@ export interface Properties {
   mappingClass: MappingClass;
   /** A mapping is complete when mmap() returns: touching it takes no page fault. */
   prefaulted: boolean;
+  /** Mappings have pages of the second level's size where the kernel and the addresses allow it. */
+  largePages?: boolean;
+  /** Where the kernel chooses an address for a mapping, it suits large pages, unless this is false. */
+  choosesAddresses?: boolean;
   /** A mapping may begin at any page of a buffer. */
   subOffset: boolean;
   /** Private mappings that may be written to: refused with one of these errors, or copied on write. */
@@ -156,6 +166,22 @@ export interface Strategy {
    * @param access of the descriptors that are mapped; both unless given
    */
   open(agent: Agent, access?: Access): Promise<Allocator>;
+  /**
+   * Ability: a buffer's whole life for the agent to repeat by itself: open, allocate, map, write to
+   * every page, unmap, free, close. Every round ends as it began.
+   */
+  lifetime?(plan: LifetimePlan): Step[];
+}
+
+/** What a repeated life of a buffer may count on. */
+export interface LifetimePlan {
+  /** The lowest free descriptor, which opening gives. */
+  fd: number;
+  /** Of the buffer: whole pages. */
+  bytes: number;
+  pages: number;
+  /** Where that many bytes of address space are free. */
+  address: number;
 }
 
 /** As in open(2). */

@@ -26,6 +26,8 @@ export type RigAnnotation =
   | { type: 'story'; description: string }
   /** Name of a witness that told where memory lies; one each. */
   | { type: '_witness'; description: string }
+  /** What the test shared with others, and what its target was like at first. */
+  | { type: 'isolation'; description: string }
   /** {@link TargetFacts} as JSON. */
   | { type: '_target'; description: string }
   /** {@link DriverFacts} as JSON. */
@@ -55,6 +57,15 @@ export interface RigAttachments {
   'page order': string;
   /** image/svg+xml: where the buffers lie. */
   layout: string;
+  /** text/plain: what the drawing program said. */
+  drawing: string;
+  /**
+   * image/png: what the screen showed; and, when that was wrong, what it ought to have shown and where
+   * they differ. Playwright's report lays pictures over one another that are named like this.
+   */
+  'screen-actual': Buffer;
+  'screen-expected': Buffer;
+  'screen-diff': Buffer;
 }
 
 export type { Measurement, TargetFacts, Verdict };

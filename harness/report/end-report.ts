@@ -28,7 +28,7 @@ export abstract class EndReport implements Reporter {
   protected abstract files(
     outcomes: readonly Outcome[],
     result: Pick<FullResult, 'startTime' | 'duration'>,
-  ): Record<string, string>;
+  ): Record<string, string> | Promise<Record<string, string>>;
 
   constructor({ output = 'reports', _mode }: EndReportOptions = {}) {
     this.#output = resolve(output);
@@ -43,12 +43,10 @@ export abstract class EndReport implements Reporter {
     this.#run = { config, suite };
   }
 
-  // Playwright's type wants a promise here.
-  // oxlint-disable-next-line typescript/require-await
   async onEnd(result: FullResult): Promise<{ status?: FullResult['status'] } | undefined> {
     if (this.#silent || this.#run === undefined) return undefined;
     try {
-      const files = this.files(outcomesOf(this.#run.config, this.#run.suite), result);
+      const files = await this.files(outcomesOf(this.#run.config, this.#run.suite), result);
       mkdirSync(this.#output, { recursive: true });
       for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#output, name), text);
       return undefined;

@@ -22,9 +22,11 @@ export interface Outcome {
   /** Missing when the test ended before its target was open. */
   target: TargetFacts | undefined;
   driver: DriverFacts | undefined;
+  /** What it shared with others; empty when it had no target. */
+  isolation: string;
 }
 
-const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation)\//;
+const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation|bench\/rig)\//;
 
 /** Every test of a run, also those that never started. */
 export function outcomesOf(config: FullConfig, suite: Suite): Outcome[] {
@@ -51,6 +53,7 @@ export function outcomeOf(test: TestCase, rootDir: string): Outcome {
     judged: judgeTest(test),
     target: targetOf(test),
     driver: driverOf(test),
+    isolation: annotationOf(test, 'isolation') ?? '',
   };
 }
 

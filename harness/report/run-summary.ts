@@ -21,6 +21,8 @@ export interface RunSummary {
   rig: Counts;
   targets: { facts: TargetFacts; claims: Counts }[];
   drivers: DriverFacts[];
+  /** How many tests shared what, in the words of the fixture that knows. */
+  isolation: Record<string, number>;
   red: Red[];
   /** Tests that failed just as the driver's profile has it on record. */
   deviations: { claim: string; title: string; project: string; cause: string }[];
@@ -64,6 +66,7 @@ export function summarizeRun(
     rig: countsOf(outcomes.filter(({ about }) => about === 'rig')),
     targets: targetsOf(claims),
     drivers: distinct(claims.flatMap(({ driver }) => driver ?? [])),
+    isolation: isolationsOf(claims),
     red: red.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict)),
     deviations: outcomes
       .filter(({ judged }) => judged.verdict === 'deviates')
@@ -113,6 +116,12 @@ function targetsOf(claims: readonly Outcome[]): RunSummary['targets'] {
     rows.set(key, row);
   }
   return [...rows.values()].map(({ facts, outcomes }) => ({ facts, claims: countsOf(outcomes) }));
+}
+
+function isolationsOf(claims: readonly Outcome[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { isolation } of claims) if (isolation !== '') counts[isolation] = (counts[isolation] ?? 0) + 1;
+  return counts;
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -83,6 +83,21 @@ export interface BusMaster {
   readonly reaches: readonly { physicalAddress: number; bytes: number }[];
 }
 
+/** What a screen shows. */
+export interface Picture {
+  /** In pixels. */
+  width: number;
+  height: number;
+  /** Red, green and blue of each pixel, a byte each; row by row from the top, without gaps. */
+  rgb: Buffer;
+}
+
+/** A screen whose controller reads a picture out of memory, looked at from outside. */
+export interface Screen {
+  /** What it shows now, read out of memory for this. @throws LabError when no picture can be had */
+  photograph(deadline: Deadline): Promise<Picture>;
+}
+
 export interface ExecOptions {
   deadline?: Deadline;
   input?: string | Buffer;
@@ -113,6 +128,8 @@ export interface Target {
   readonly directory: string;
 
   readonly kernelTree: KernelTree;
+  /** How it came to be here; unless given it was up already. */
+  readonly origin?: 'restored' | 'booted';
 
   /** Ability: the modules that came with its kernel lie on this machine, in this lib/modules/RELEASE. */
   readonly kernelModules?: string;
@@ -122,6 +139,8 @@ export interface Target {
   readonly externalMemory?: ExternalMemory;
   /** Ability: a device bears witness in place of the kernel, which has no /proc/kcore. */
   readonly busMaster?: BusMaster;
+  /** Ability: pictures can be taken of its screen, which a program on the target can set up (QEMU's ramfb). */
+  readonly screen?: Screen;
   /** Ability: the machine's own account of how it died, or undefined while it is alive. */
   whyDead?(): string | undefined;
 

@@ -8,6 +8,7 @@ import {
   forEachStrategy,
   freeBytes,
   observed,
+  repeat,
   signedBuffer,
   test,
   type Expectation,
@@ -166,3 +167,29 @@ forEachStrategy(() => {
     expect(await agent.openFiles()).toEqual(before);
   });
 });
+
+test(
+  'LIF-09 nor to any of as many as the driver promises',
+  { tag: '@slow' },
+  async ({ agent, driver, ioctls, buffers }) => {
+    const unused = driver.profile.properties.namesUnusedFor;
+    test.skip(
+      unused === undefined || !(await buffers.haveNames()),
+      'the driver makes no promise about names',
+    );
+    test.setTimeout(15 * 60_000);
+    const stale = await buffers.allocate({ bytes: buffers.pageBytes });
+    await stale.release();
+    const patient = agent.allowing(600_000);
+    for (let left = (unused ?? 0) - 1; left > 0; left -= 1000) {
+      // They live until the name was looked up, so whoever got it would be found.
+      const fd = await agent.open(driver.profile.device, 'rdwr');
+      const count = Math.min(left, 1000);
+      const [made] = await repeat(patient, count, [ioctls.abi.pile(fd, agent.pageBytes)]);
+      expect(made).toEqual({ ok: count, failed: {} });
+      const attach = () => buffers.others().attach(stale);
+      await expect([await observed('attach by a stale name', ['ENOENT'], attach)]).toEndAsExpected();
+      await agent.close(fd);
+    }
+  },
+);

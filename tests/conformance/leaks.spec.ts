@@ -75,23 +75,4 @@ forEachStrategy(() => {
     });
     await expect(course).toStayLevel(bytes / 4);
   });
-
-  test(
-    'LIF-07 10,000 rounds lose not even a small object each',
-    { tag: '@slow' },
-    async ({ buffers, agent }) => {
-      test.setTimeout(300_000);
-      const { pageBytes } = buffers;
-      const course = await courseOf(agent, 40, async () => {
-        const some = await Promise.all(
-          Array.from({ length: 20 }, () => buffers.allocate({ bytes: pageBytes })),
-        );
-        const mapped = await Promise.all(some.map((buffer) => buffer.map()));
-        await Promise.all(mapped.map((each) => each.unmap()));
-        await Promise.all(some.map((buffer) => buffer.release()));
-      });
-      // A round is twenty buffers: 64 bytes of each.
-      await expect(course).toStayLevel(20 * 64);
-    },
-  );
 });

@@ -6,6 +6,7 @@
 import { expect, forEachStrategy, observed, test } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
+import { argumentOf } from '../../harness/profile/ioctls.ts';
 
 /** Nobody in particular; has no rights and owns nothing. */
 const NOBODY = 65_534;
@@ -113,6 +114,29 @@ test(
     expect(new Set(errors), `answers for ${offsets.map((offset) => offset.toString(16)).join(', ')}`).toEqual(
       new Set([driver.profile.properties.outOfBounds[0]]),
     );
+  },
+);
+
+test(
+  'PRM-04 nor is it told to whoever was passed the descriptor and has no right to addresses',
+  { tag: '@offset-physical' },
+  async ({ agent, driver, ioctls }) => {
+    const strategy = driver.profile.strategies['offset-physical'];
+    if (strategy === undefined) return;
+    const asking = ioctls.calls.filter(({ tellsAbout }) => tellsAbout !== undefined);
+    test.skip(asking.length === 0, 'no ioctl of this driver tells facts about a buffer');
+    const own = await (await strategy.open(agent)).allocate({ bytes: 4 * agent.pageBytes });
+    const child = await agent.fork();
+    await child.agent.request('setuid', NOBODY);
+    for (const call of asking) {
+      const values = { fd: own.fd, values: {}, end: () => Promise.resolve() };
+      const argument = argumentOf(ioctls.abi, call, values, { [call.byId?.field ?? '']: own.name ?? 0 });
+      const { data } = await child.agent.ioctl(own.fd, call.request, argument);
+      const told = Object.entries(call.layout.decode(data)).filter(
+        ([, value]) => value >= own.mmapOffset && value < own.mmapOffset + BigInt(own.allocatedBytes),
+      );
+      expect(Object.fromEntries(told), `what ${call.name} tells of the address`).toEqual({});
+    }
   },
 );
 

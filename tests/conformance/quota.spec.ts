@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: MIT
 /** RES-03, RES-04, PRM-08: limits on bytes hold to the byte, for everybody, and are given back. */
-import { beginRepeating, expect, finishRepeating, observed, orSkip, test } from '../../fixtures/index.ts';
+import {
+  beginRepeating,
+  expect,
+  finishRepeating,
+  kilobytesOf,
+  observed,
+  orSkip,
+  test,
+} from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
@@ -63,6 +71,25 @@ test('RES-03 a buffer counts until its last mapping is gone, and a killed proces
   calls.push(await observed('while a child has all', quota.exceeded, () => allocator.allocate(request)));
   await child.kill();
   await (await allocator.allocate(request)).free();
+  await expect(calls).toEndAsExpected();
+});
+
+test('RES-03 an allocation that finds no memory is not charged', async ({ agent, driver, lifecycle }) => {
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  const memory = kilobytesOf(await agent.readText('/proc/meminfo'), 'MemTotal') * 1024;
+  await lifecycle.set(total, memory);
+  const allocator = await manyOnOneFile(driver.profile, agent);
+  // Less than the limit and than there is, but never free in one piece.
+  const bytes = Math.floor((memory * 0.9) / agent.pageBytes) * agent.pageBytes;
+  const calls: Expectation[] = [];
+  for (const time of ['the first time', 'again', 'and again']) {
+    calls.push(
+      await observed(`${bytes} bytes of ${memory}, ${time}`, ['ENOMEM', 'EOVERFLOW'], () =>
+        allocator.allocate({ bytes }),
+      ),
+    );
+  }
   await expect(calls).toEndAsExpected();
 });
 

@@ -12,8 +12,10 @@ import {
   expect,
   forEachStrategy,
   freeBytes,
+  observed,
   signedBuffer,
   test,
+  type Expectation,
   type MappedBuffer,
 } from '../../fixtures/index.ts';
 
@@ -23,6 +25,8 @@ const MIB = 1024 * 1024;
 interface Cut {
   title: string;
   apply: (mapping: MappedBuffer, unit: number) => Promise<MappedBuffer[]>;
+  /** First unit and number of units of each part that nothing is mapped at any more. */
+  holes?: [first: number, units: number][];
 }
 
 const cuts: Cut[] = [
@@ -32,6 +36,7 @@ const cuts: Cut[] = [
       await mapping.pages(0, unit).unmap();
       return [mapping.pages(unit, 5 * unit)];
     },
+    holes: [[0, 1]],
   },
   {
     title: 'munmap of the middle',
@@ -39,6 +44,7 @@ const cuts: Cut[] = [
       await mapping.pages(2 * unit, unit).unmap();
       return [mapping.pages(0, 2 * unit), mapping.pages(3 * unit, 3 * unit)];
     },
+    holes: [[2, 1]],
   },
   {
     title: 'munmap of the tail',
@@ -46,6 +52,7 @@ const cuts: Cut[] = [
       await mapping.pages(5 * unit, unit).unmap();
       return [mapping.pages(0, 5 * unit)];
     },
+    holes: [[5, 1]],
   },
   {
     title: 'munmap of every other part',
@@ -53,6 +60,11 @@ const cuts: Cut[] = [
       for (const part of [0, 2, 4]) await mapping.pages(part * unit, unit).unmap();
       return [1, 3, 5].map((part) => mapping.pages(part * unit, unit));
     },
+    holes: [
+      [0, 1],
+      [2, 1],
+      [4, 1],
+    ],
   },
   {
     title: 'mprotect of a part in the middle',
@@ -104,6 +116,7 @@ const cuts: Cut[] = [
       const there = await middle.mapping.remap(middle.bytes, ['maymove', 'fixed'], room.address);
       return [middle.movedTo(there), mapping.pages(0, 2 * unit), mapping.pages(4 * unit, 2 * unit)];
     },
+    holes: [[2, 2]],
   },
 ];
 
@@ -127,17 +140,51 @@ forEachStrategy(() => {
     }
   });
 
-  test('MAP-09 cuts inside what could be one large page leave the right pages, too', async ({ buffers }) => {
+  test('MAP-09 HUG-04 cuts inside what could be one large page leave the right pages, and no others', async ({
+    buffers,
+  }) => {
     // The size of a PMD where the kernel has 4 KiB pages; larger ones are beyond what buffers align to.
     const large = 2 * MIB;
     const aligned = (buffers.promises.alignmentMost ?? 0) >= large ? { alignBytes: large } : {};
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: 3 * large, ...aligned });
-    for (const { title, apply } of cuts) {
+    const calls: Expectation[] = [];
+    for (const { title, apply, holes = [] } of cuts) {
       // A sixth of three large pages: every cut at an odd unit goes through the middle of one.
-      const pieces = await apply(await buffer.map(), buffer.pages / 6);
+      const unit = buffer.pages / 6;
+      const mapped = await buffer.map();
+      const pieces = await apply(mapped, unit);
       await expect.soft(pieces, title).toShowItsOwnPages(nonce);
+      // A large page that reached out of its piece would be found where nothing is mapped.
+      for (const page of holes.flatMap(([first, units]) => [first * unit, (first + units) * unit - 1])) {
+        const load = () => mapped.pages(page, 1).mapping.load(0);
+        calls.push(
+          await observed(`${title}: a load from page ${page}, which was cut off`, ['SIGSEGV'], load),
+        );
+      }
       for (const piece of pieces) await piece.unmap();
     }
+    await expect(calls).toEndAsExpected();
+  });
+
+  test('MAP-09 HUG-04 other memory that is put inside a large page stays what it is', async ({ buffers }) => {
+    const aligned = (buffers.promises.alignmentMost ?? 0) >= 2 * MIB ? { alignBytes: 2 * MIB } : {};
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 6 * MIB, ...aligned });
+    const mapped = await buffer.map();
+    const unit = buffer.pages / 6;
+    const { mapping } = mapped.pages(2 * unit, unit);
+    const other = await mapping.agent.mmap({
+      length: mapping.bytes,
+      shared: false,
+      at: mapping.address,
+      flags: ['fixed'],
+    });
+    const pieces = [mapped.pages(0, 2 * unit), mapped.pages(3 * unit, 3 * unit)];
+    await expect(pieces, 'around it').toShowItsOwnPages(nonce);
+    await other.fill(0x5a);
+    expect(await other.scanByte(0x5a), 'the other memory').toMatchObject({ mismatches: 0 });
+    await expect(pieces, 'around it, afterwards').toShowItsOwnPages(nonce);
+    for (const piece of pieces) await piece.unmap();
+    await expect(await buffer.map()).toShowItsOwnPages(nonce);
   });
 
   test('MAP-09 a child that is forked between the cut and the first touch sees the right pages', async ({

@@ -4,7 +4,15 @@
  * and never does anybody see memory that was given back. Documentation/driver-api/driver-model/driver.rst.
  */
 import { moduleOf } from '../../harness/profile/loaded-driver.ts';
-import { expect, forEachStrategy, newNonce, observed, orSkip, test } from '../../fixtures/index.ts';
+import {
+  expect,
+  forEachStrategy,
+  newNonce,
+  observed,
+  orSkip,
+  StallingPage,
+  test,
+} from '../../fixtures/index.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import type { MappedBuffer } from '../../harness/profile/buffer.ts';
 
@@ -67,6 +75,39 @@ test('PWR-04 files that were open when the device went are good for nothing but 
     });
   }
   await expect(attempts).toEndAsExpected();
+});
+
+test('PWR-04 a buffer whose name is on its way when the device goes was made before, or not at all', async ({
+  driver,
+  ioctls,
+  agent,
+  lifecycle,
+  balanceOf,
+}) => {
+  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
+  const maker = orSkip(
+    ioctls.calls.find(({ makesBuffer, sizedBy }) => makesBuffer && sizedBy !== undefined),
+    'no ioctl of this driver makes a buffer of a size',
+  );
+  const { ok: stalling, errno: absence } = await agent.attempt(() => StallingPage.make(agent));
+  if (stalling === undefined) return test.skip(true, `this kernel has no userfaultfd: ${absence}`);
+  const { page, child } = stalling;
+  // Zeroing takes long enough to take the page away meanwhile.
+  const size = { [maker.sizedBy ?? '']: 64 * MIB };
+  const balance = await balanceOf('an allocation that the device left behind', async () => {
+    const ended = await ioctls.through(child.agent).with(maker, async ({ situation, argument }) => {
+      const call = `ioctl-at ${situation.fd} ${maker.request} ${page.address}`;
+      const outcome = await page.during(call, argument(size), () => lifecycle.unbind(binding));
+      if (outcome !== undefined) await lifecycle.bind(binding);
+      return outcome && { ...outcome, changed: !outcome.left.equals(argument(size)) };
+    });
+    expect(ended, 'a call that was held up while it told the name').toBeDefined();
+    const { errno, changed } = ended ?? {};
+    expect([...binding.gone, undefined], 'how the call ended').toContain(errno);
+    expect(changed, 'whether it wrote results').toBe(errno === undefined);
+  });
+  await child.exit();
+  await expect(balance).toBalance();
 });
 
 test('PWR-04 a device that is gone cannot be opened', async ({ driver, agent, lifecycle }) => {

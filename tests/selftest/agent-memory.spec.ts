@@ -244,6 +244,24 @@ test('touching counts the faults it takes', async ({ agent }) => {
   expect(await memory.touch('read')).toEqual({ minorFaults: 4, majorFaults: 0 });
 });
 
+test('the page tables tell root where a page lies: two views of one page in one place', async ({
+  agent,
+  folder,
+}) => {
+  const aliased = await aliasedPages(agent, folder);
+  await aliased.touch('write');
+  const own = await agent.anonymous(2 * agent.pageBytes);
+  await own.touch('write');
+  const [first, second] = await aliased.pagemap();
+  // Documentation/admin-guide/mm/pagemap.rst: without CAP_SYS_ADMIN there are no frame numbers.
+  test.skip(process.getuid?.() !== 0 && first === undefined, 'this user is not told physical addresses');
+  expect(first).toBeGreaterThan(0);
+  expect(second).toBe(first);
+  const others = await own.pagemap();
+  expect(new Set([first, ...others]).size, 'three pages of memory').toBe(3);
+  for (const address of others) expect(Number(address) % agent.pageBytes).toBe(0);
+});
+
 test('a mapping is described as the kernel describes it', async ({ agent, folder }) => {
   const { pageBytes } = agent;
   const fd = await fileOf(agent, folder, 4);
@@ -298,6 +316,18 @@ test('ioctl passes bytes, and no byte more than those', async ({ agent }) => {
   expect(await agent.ioctlAt(reader, FIONREAD, memory.address + 64)).toBe(0);
   expect(await memory.load(64, 4)).toBe(7n);
   expect(await attempt(() => agent.ioctl(reader, 0x5a00, Buffer.alloc(8)))).toEqual({ errno: 'ENOTTY' });
+});
+
+test('ioctl is repeated until it succeeds, and tells how often it failed', async ({ agent }) => {
+  // asm-generic/ioctls.h. TCGETS is not for pipes, and FIONREAD always is.
+  const [TCGETS, FIONREAD] = [0x5401, 0x541b];
+  const memory = await agent.anonymous(agent.pageBytes);
+  await agent.request('syscall', 'pipe2', memory.address, 0);
+  const reader = Number(await memory.load(0, 4));
+  const nothing = Buffer.alloc(4);
+  expect(await agent.ioctlUntil(reader, FIONREAD, nothing, 10)).toEqual({ failed: 0, data: nothing });
+  const never = agent.ioctlUntil(reader, TCGETS, Buffer.alloc(64), 10);
+  expect(await attempt(() => never)).toEqual({ errno: 'ENOTTY' });
 });
 
 test('the kernel reads and writes at an address', async ({ agent, folder }) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Requests that the agent repeats by itself: every call is counted, and children work at the same time. */
 import { attempt, RequestRefused } from '../../harness/agent/errors.ts';
-import { beginRepeating, finishRepeating, repeat } from '../../harness/agent/repeat.ts';
+import { beginRepeating, finishRepeating, ioctlStep, leftBy, repeat } from '../../harness/agent/repeat.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
 test('counts what each step came to', async ({ agent }) => {
@@ -30,6 +30,25 @@ test('makes the steps in turn', async ({ agent }) => {
     ['close', free],
   ]);
   expect(steps.map(({ ok }) => ok)).toEqual([200, 200, 0]);
+});
+
+test('a step can use what an ioctl before it left, and nothing else', async ({ agent }, testInfo) => {
+  const FIONREAD = 0x541b;
+  const file = await agent.open(testInfo.outputPath('seven'), 'rdwr,create,truncate');
+  await agent.write(file, Buffer.from('7 bytes'));
+  await agent.seek(file, 0, 'set');
+  const memory = await agent.anonymous(agent.pageBytes);
+  const unread = leftBy(1, 0, 4);
+  const steps = await repeat(agent, 3, [
+    ioctlStep(file, FIONREAD, Buffer.alloc(8, 0xee)),
+    ['store', memory.address, 8, unread.number],
+    ['poke', memory.address + 8, `aa${unread.bytes}bb`],
+    ['store', memory.address, 8, leftBy(2, 0, 4).number],
+    ['store', memory.address, 8, leftBy(1, 6, 4).number],
+  ]);
+  const nothing = { ok: 0, failed: { 'no-reference': 3 } };
+  expect(steps).toEqual([...Array.from({ length: 3 }, () => ({ ok: 3, failed: {} })), nothing, nothing]);
+  expect((await memory.peek(0, 14)).toString('hex')).toBe(`${'07'.padEnd(16, '0')}aa07000000bb`);
 });
 
 test('refuses what is no request, and goes on with the next one', async ({ agent }) => {

@@ -23,7 +23,7 @@ export const partRules: readonly PartRule[] = [
   { part: 'harness/process.ts', imports: basics, because: 'it knows local processes and nothing else' },
   {
     part: 'harness/settings.ts',
-    imports: ['harness/errors.ts'],
+    imports: ['harness/errors.ts', 'harness/supply/isolation.ts'],
     because: 'it turns the environment into data',
   },
   { part: 'harness/judge', imports: [], because: 'judges are pure functions of an observation' },
@@ -54,11 +54,33 @@ export const partRules: readonly PartRule[] = [
     imports: [...local, 'harness/build'],
     because: 'it opens machines; what runs on them is for others',
   },
+  {
+    part: 'harness/supply',
+    imports: [
+      ...local,
+      'harness/agent',
+      'harness/build',
+      'harness/kernel-log',
+      'harness/profile',
+      'harness/target',
+    ],
+    because: 'it makes targets ready for tests; who the tests are it does not know',
+  },
+  {
+    part: 'harness/supply/isolation.ts',
+    imports: [],
+    because: 'it is words that settings and reports share',
+  },
   { part: 'harness/build', imports: local, because: 'it makes files on this machine' },
   {
     part: 'harness/report',
-    imports: local,
+    imports: [...local, 'harness/measure'],
     because: 'reporters see what fixtures handed over, see harness/report/contract.ts',
+  },
+  {
+    part: 'harness/mutation',
+    imports: [...local, 'harness/build', 'harness/profile', 'harness/report', 'harness/target'],
+    because: 'it runs the rig as a user does, and reads what that reports',
   },
   { part: 'harness/cli', imports: ['harness'], because: 'it is a door to the harness' },
   {
@@ -72,6 +94,7 @@ export const partRules: readonly PartRule[] = [
       'harness/agent',
       'harness/witness',
       'harness/profile',
+      'harness/supply',
       'harness/target',
       'harness/build',
     ],
@@ -86,6 +109,11 @@ export const partRules: readonly PartRule[] = [
     part: 'tests/bench',
     imports: ['fixtures', 'harness/judge', 'harness/measure', 'harness/profile'],
     because: 'a claim reads like a sentence; what it needs, a fixture gives it',
+  },
+  {
+    part: 'tests/bench/rig',
+    imports: ['fixtures', 'harness', 'tests'],
+    because: 'it measures the rig, from the outside and from within',
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
   { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
@@ -127,6 +155,11 @@ export const packageRules: readonly PackageRule[] = [
     package: 'tsx',
     doors: ['harness/cli/bufrig.mjs'],
     instead: 'nothing: Playwright and tsx run TypeScript',
+  },
+  {
+    package: 'echarts',
+    doors: ['harness/report/plot.ts'],
+    instead: 'drawPlot of harness/report/plot.ts',
   },
   {
     package: 'allure-js-commons',

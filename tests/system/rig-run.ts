@@ -22,6 +22,10 @@ export interface RigOptions {
   project: string;
   /** Selects tests, as on the command line; all of the project unless given. */
   grep?: string;
+  /** Leaves tests out, likewise. */
+  grepInvert?: string;
+  /** 1 unless given. */
+  workers?: number;
   /** The rig's own variables. */
   env?: Record<string, string>;
 }
@@ -29,6 +33,8 @@ export interface RigOptions {
 /** A test as results.json has it. */
 export interface Ran {
   title: string;
+  /** The spec file. */
+  file: string;
   status: 'skipped' | 'expected' | 'unexpected' | 'flaky';
   /** Of all attempts. */
   errors: string[];
@@ -55,13 +61,16 @@ export class RigRun {
   readonly #began = performance.now();
   #output = '';
 
-  constructor(folder: string, { project, grep, env }: RigOptions) {
+  constructor(folder: string, { project, grep, grepInvert, workers = 1, env }: RigOptions) {
     this.folder = mkdtempSync(join(folder, 'run-'));
     this.temporary = join(this.folder, 'tmp');
     mkdirSync(this.temporary);
-    const argv = ['test', `--project=${project}`, '--workers=1', '--output', join(this.folder, 'output')];
+    const argv = ['test', `--project=${project}`, `--workers=${workers}`];
+    argv.push('--output', join(this.folder, 'output'));
+    if (grep !== undefined) argv.push('--grep', grep);
+    if (grepInvert !== undefined) argv.push('--grep-invert', grepInvert);
     const playwright = join(projectFolder, 'node_modules', '.bin', 'playwright');
-    this.#process = startOwned([playwright, ...argv, ...(grep === undefined ? [] : ['--grep', grep])], {
+    this.#process = startOwned([playwright, ...argv], {
       cwd: projectFolder,
       env: {
         ...process.env,
@@ -155,9 +164,10 @@ function withoutOwnSettings(): Record<string, undefined> {
 }
 
 function testsOf(suite: JSONReportSuite): Ran[] {
-  const own = suite.specs.flatMap(({ title, tests }) =>
+  const own = suite.specs.flatMap(({ title, file, tests }) =>
     tests.map(({ status, results, annotations }): Ran => ({
       title,
+      file,
       status,
       errors: results.flatMap(({ errors }) => errors.map(({ message }) => message ?? '')),
       attachments: results.flatMap(({ attachments }) => attachments),

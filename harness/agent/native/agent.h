@@ -56,6 +56,9 @@ const char *current_request(void);	/* for last words; "" between requests */
 int follow_kernel_log(void);
 void verb_mark(struct request *request);
 
+/* renew.c: the subcommand for a guest that was restored. */
+int renew(const char *now);
+
 /* input.c: lines from stdin. */
 char *input_line(void);			/* next line, without its end, until the next call; or NULL */
 bool input_has_line(void);
@@ -127,6 +130,9 @@ bool map_memory(struct request *request, uintptr_t address, size_t bytes, int pr
 		int fd, uint64_t offset, void **mapped);
 int arg_protection(struct request *request, int index);
 int arg_map_flags(struct request *request, int index);
+
+/* ioctls.c: takes what the last successful ioctl left in its argument; 0 bytes when it was taken. */
+size_t ioctl_argument(uint8_t *data, size_t most);
 
 /* fail_nth.c: around each request. */
 void fail_nth_begin(void);

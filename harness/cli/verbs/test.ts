@@ -28,7 +28,7 @@ export const test: Verb = {
       if ((await runTool(project, tool, args)) !== 0) wrong.push(`${name}: ${tool} is not content`);
     }
     await forgetResults(settings.reports);
-    const projects = ['--project=selftest', '--project=qemu-arm64'];
+    const projects = ['--project=selftest', '--project=qemu-arm64', '--project=mutation'];
     const status = await runTool(project, 'playwright', ['test', ...projects, ...afterDashes(args)]);
     const tally = await readTally(settings.reports).catch((error: unknown) => {
       wrong.push(messageOf(error));

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/**
+ * `npm run bench`: measures what the rig and the driver cost. The exit status says whether everything
+ * was measured; whether the figures meet their targets is on the page, because wall-clock time on a
+ * shared machine is no reason for a red run.
+ */
+import { join } from 'node:path';
+import { afterDashes, guarded } from '../arguments.ts';
+import { setUp } from '../set-up.ts';
+import { runTool } from '../shell.ts';
+import type { Verb } from '../verb.ts';
+
+export const bench: Verb = {
+  summary: 'set up, then measure what the rig and the driver cost, on an idle machine (npm run bench)',
+  usage: '[-- PLAYWRIGHT ARGUMENTS]',
+  run: guarded(async (context, args) => {
+    await setUp(context);
+    const { terminal, settings, project } = context;
+    const own = ['test', '--project=bench', '--workers=1'];
+    const status = await runTool(project, 'playwright', [...own, ...afterDashes(args)]);
+    terminal.line(
+      `Figures: ${join(settings.reports, 'bench.html')}, ${join(settings.reports, 'measurements.json')}`,
+    );
+    return status;
+  }),
+};

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+/** `npm run mutation`: drivers with one defect each, and whether the suite finds it. */
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Cache } from '../../build/cache.ts';
+import { LabError, messageOf } from '../../errors.ts';
+import { runCampaign, type CampaignOptions, type MutantResult } from '../../mutation/campaign.ts';
+import type { Outcome } from '../../mutation/judgement.ts';
+import { metaMutantsIn, runMetaCampaign } from '../../mutation/meta.ts';
+import { mutantFrom, mutantsIn, type Mutant } from '../../mutation/mutant.ts';
+import { lineOf, mutationFile, mutationText } from '../../mutation/table.ts';
+import { exitStatus } from '../../report/exit-status.ts';
+import { afterDashes, guarded } from '../arguments.ts';
+import { setUp } from '../set-up.ts';
+import { exit, type Context, type Verb } from '../verb.ts';
+
+const ARGUMENTS = '[--only P01,P08 | --diff FILE | --meta] [--full] [--stop-early] [--workers N] [--list]';
+/** Ctrl-C, as shells tell it. */
+const INTERRUPTED = 130;
+
+/** What leaves a campaign red. */
+const RED: readonly Outcome[] = ['survived', 'killed-by-another', 'invalid'];
+
+export const mutation: Verb = {
+  summary: 'see whether the suite finds the defects in driver/mutants (npm run mutation)',
+  usage: ARGUMENTS,
+  run: guarded(async (context, args) => {
+    const options = readArguments(args);
+    if (options.meta) return judgeRig(context, options);
+    const mutants = await chosen(context, options);
+    if (options.list) {
+      for (const mutant of mutants) context.terminal.line(describe(mutant));
+      return exit.ok;
+    }
+    await setUp({ ...context, settings: { ...context.settings, driverDiff: undefined } });
+    return conclude(context, 'mutation', options, (common) =>
+      runCampaign(mutants, {
+        ...common,
+        cache: new Cache(context.settings.cacheRoot, { onProgress: () => {} }),
+        full: options.full,
+        stopEarly: options.stopEarly,
+      }),
+    );
+  }),
+};
+
+interface Options {
+  only: string[];
+  diff: string | undefined;
+  /** Defects of the rig instead of the driver. */
+  meta: boolean;
+  list: boolean;
+  full: boolean;
+  stopEarly: boolean;
+  workers: number;
+}
+
+/** @throws LabError `USAGE` */
+function readArguments(args: readonly string[]): Options {
+  const values = parse(afterDashes(args));
+  const workers = Number(values.workers ?? 2);
+  if (!Number.isInteger(workers) || workers < 1)
+    throw usage(`--workers ${values.workers} is no number of guests`);
+  if (values.only !== undefined && values.diff !== undefined)
+    throw usage('--only and --diff exclude each other');
+  return {
+    only: values.only?.split(',').filter((id) => id !== '') ?? [],
+    diff: values.diff,
+    meta: values.meta ?? false,
+    list: values.list ?? false,
+    full: values.full ?? false,
+    stopEarly: values['stop-early'] ?? false,
+    workers,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        only: { type: 'string' },
+        diff: { type: 'string' },
+        meta: { type: 'boolean' },
+        list: { type: 'boolean' },
+        full: { type: 'boolean' },
+        'stop-early': { type: 'boolean' },
+        workers: { type: 'string' },
+      },
+    }).values;
+  } catch (error) {
+    throw usage(messageOf(error));
+  }
+}
+
+function usage(why: string): LabError {
+  return new LabError('USAGE', `mutation: ${why}`, { hint: `npm run mutation -- ${ARGUMENTS}` });
+}
+
+async function chosen({ project }: Context, { only, diff }: Options): Promise<Mutant[]> {
+  if (diff !== undefined) return [await mutantFrom(resolve(diff))];
+  const all = await mutantsIn(join(project, 'driver', 'mutants'));
+  const unknown = only.filter((id) => !all.some((mutant) => mutant.id === id));
+  if (unknown.length > 0) {
+    throw usage(`there is no ${unknown.join(', ')}; there are ${all.map(({ id }) => id).join(' ')}`);
+  }
+  return only.length === 0 ? all : all.filter(({ id }) => only.includes(id));
+}
+
+function describe({ id, kind, what, killedBy, guest, strategy }: Mutant): string {
+  return `${id}  ${kind}: ${what}\n     ${killedBy.join(' ') || 'any check'}, on ${guest}, ${strategy}`;
+}
+
+/** Parts of the rig turned off one at a time. */
+async function judgeRig(context: Context, options: Options): Promise<number> {
+  const all = await metaMutantsIn(join(context.project, 'tests', 'mutation', 'meta'));
+  const mutants = options.only.length === 0 ? all : all.filter(({ id }) => options.only.includes(id));
+  if (mutants.length === 0) throw usage(`there is none of ${options.only.join(', ')} among the meta-mutants`);
+  if (options.list) {
+    for (const { id, kind, what, noticedBy } of mutants) {
+      context.terminal.line(`${id}  ${kind}: ${what}\n     ${noticedBy}`);
+    }
+    return exit.ok;
+  }
+  return conclude(context, 'meta-mutation', options, (common) => runMetaCampaign(mutants, common));
+}
+
+/** Runs a campaign, writes its table, and says how it ended. @param name of the table's files */
+async function conclude(
+  context: Context,
+  name: string,
+  { workers }: Options,
+  campaign: (common: Omit<CampaignOptions, 'cache' | 'full' | 'stopEarly'>) => Promise<MutantResult[]>,
+): Promise<number> {
+  const { project, settings, terminal, environment } = context;
+  const folder = join(settings.reports, name);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const startTime = new Date().toISOString();
+  const begun = performance.now();
+  const interruption = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
+  const results = await campaign({
+    ...{ project, folder, environment, workers, signal: interruption.signal },
+    onResult: (result) => terminal.line(lineOf(result)),
+    onProgress: (line) => terminal.line(line),
+  });
+  const seconds = Math.round((performance.now() - begun) / 1000);
+  const file = mutationFile(results, { startTime, seconds, workers });
+  await writeFile(join(settings.reports, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+  await writeFile(join(settings.reports, `${name}.md`), mutationText(file));
+  terminal.line(`Table: ${join(settings.reports, `${name}.md`)}`);
+  terminal.line(`${file.score.killed} of ${file.score.of} killed by a check that they name, in ${seconds} s`);
+  return interruption.signal.aborted ? INTERRUPTED : statusOf(results);
+}
+
+/** Like the rest of the rig: whether the suite is too weak, or only the lab failed. */
+function statusOf(results: readonly MutantResult[]): number {
+  if (results.some(({ outcome }) => RED.includes(outcome))) return exitStatus.red;
+  return results.some(({ outcome }) => outcome === 'infra') ? exitStatus.lab : exit.ok;
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The campaign: first the driver as it is on the checks that mutants name, then every mutant, several
+ * guests at a time. A check that the driver as it is does not pass cannot find anything.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Cache } from '../build/cache.ts';
+import { messageOf } from '../errors.ts';
+import { Defects } from './defect.ts';
+import { judgeMutant, uncontrolled, type Judgement } from './judgement.ts';
+import type { Mutant } from './mutant.ts';
+import { grepFor, runSuite, type SuiteRun } from './suite-run.ts';
+
+export interface MutantResult extends Judgement {
+  id: string;
+  kind: string;
+  what: string;
+  /** The checks that were to find it. */
+  named: string[];
+  guest: string;
+  strategy: string;
+  /** What it waits for, or why it is equivalent. */
+  argument?: string;
+  seconds: number;
+}
+
+export interface CampaignOptions {
+  /** Absolute path of the checkout. */
+  project: string;
+  cache: Cache;
+  /** Guests at a time. */
+  workers: number;
+  /** Every check on the mutant's strategy, instead of those that it names. */
+  full: boolean;
+  /** A run ends with its first red test, also when every check is run. */
+  stopEarly: boolean;
+  /** Folder for what the runs leave; those of killed mutants are removed. */
+  folder: string;
+  signal: AbortSignal;
+  environment: SuiteRun['environment'];
+  /** Called when something is known. */
+  onResult: (result: MutantResult) => void;
+  onProgress: (line: string) => void;
+}
+
+type Setting = Pick<Mutant, 'guest' | 'append' | 'slow'>;
+
+/** The results, in the order of the mutants; those that an abort left out are missing. */
+export async function runCampaign(
+  mutants: readonly Mutant[],
+  options: CampaignOptions,
+): Promise<MutantResult[]> {
+  const defects = new Defects(options.cache);
+  const controls = await runControls(mutants, options);
+  const results = new Map<Mutant, MutantResult>();
+  await inParallel(mutants, options, async (mutant) => {
+    const result = await judgeWith(mutant, defects, controls.get(settingOf(mutant)) ?? new Map(), options);
+    if (options.signal.aborted) return;
+    results.set(mutant, result);
+    if (result.outcome === 'killed') await rm(folderOf(mutant.id, options), { recursive: true, force: true });
+    options.onResult(result);
+  });
+  return mutants.flatMap((mutant) => results.get(mutant) ?? []);
+}
+
+/** One mutant, when it is known that the driver as it is passes its checks. */
+export function judgeOne(mutant: Mutant, options: CampaignOptions): Promise<MutantResult> {
+  return judgeWith(mutant, new Defects(options.cache), new Map(), options);
+}
+
+/** What of the checks that these mutants name the driver as it is does not pass, and why. */
+export async function uncontrolledChecks(
+  mutants: readonly Mutant[],
+  options: CampaignOptions,
+): Promise<Record<string, string>> {
+  const controls = await runControls(mutants, options);
+  return Object.fromEntries([...controls.values()].flatMap((missing) => [...missing]));
+}
+
+/** @param missing the checks that the driver as it is does not pass, with the reason */
+async function judgeWith(
+  mutant: Mutant,
+  defects: Defects,
+  missing: ReadonlyMap<string, string>,
+  options: CampaignOptions,
+): Promise<MutantResult> {
+  const begun = performance.now();
+  const judgement = await judged(mutant, defects, missing, options).catch((error: unknown): Judgement => ({
+    outcome: 'infra',
+    message: messageOf(error),
+    others: [],
+  }));
+  return { ...described(mutant), ...judgement, seconds: Math.round((performance.now() - begun) / 1000) };
+}
+
+async function judged(
+  mutant: Mutant,
+  defects: Defects,
+  missing: ReadonlyMap<string, string>,
+  options: CampaignOptions,
+): Promise<Judgement> {
+  const none = await defects.whyNone(mutant);
+  if (none !== undefined) return { outcome: 'invalid', message: none, others: [] };
+  const usable = mutant.killedBy.filter((check) => !missing.has(check));
+  const without = mutant.killedBy.map((check) => `${check}: ${missing.get(check) ?? ''}`).join('; ');
+  if (usable.length === 0 && mutant.killedBy.length > 0 && !options.full) {
+    if (mutant.waitsFor !== undefined) return { outcome: 'not-applicable', message: without, others: [] };
+    return { outcome: 'infra', message: `the driver as it is does not pass either: ${without}`, others: [] };
+  }
+  const checks = options.full ? [] : usable;
+  // One red check is enough, and each further one costs a new guest; without a kill all are heard.
+  const first = await attempt(mutant, checks, options, checks.length > 0 || options.stopEarly);
+  const content = first.outcome === 'survived' && first.others.length === 0;
+  const again = first.outcome !== 'killed' && !content && !options.signal.aborted;
+  const last = again ? await attempt(mutant, checks, options, options.stopEarly) : first;
+  return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, last, options) : last);
+}
+
+/** A check that nobody named counts when the driver as it is passes it, which is seen only now. */
+async function confirmed(mutant: Mutant, found: Judgement, options: CampaignOptions): Promise<Judgement> {
+  const checks = [found.by ?? '', ...found.others].filter((name) => /^[A-Z]{3}-\d{2}$/.test(name));
+  if (found.outcome !== 'killed' || checks.length === 0) return found;
+  const report = await runSuite({
+    ...common(mutant, options),
+    grep: grepFor([mutant.strategy], checks),
+    folder: folderOf(`control-${mutant.id}`, options),
+  });
+  const missing = uncontrolled(checks, report);
+  const sound = checks.filter((check) => !missing.has(check));
+  const [by, ...others] = sound;
+  const also = `the driver as it is does not pass ${[...missing.keys()].join(' ')} either`;
+  if (by === undefined) return { outcome: 'infra', message: `${also}: ${found.message}`, others: [] };
+  return by === found.by ? { ...found, others } : { ...found, by, message: `red; ${also}`, others };
+}
+
+async function attempt(
+  mutant: Mutant,
+  checks: readonly string[],
+  options: CampaignOptions,
+  stopEarly: boolean,
+): Promise<Judgement> {
+  const report = await runSuite({
+    ...common(mutant, options),
+    grep: grepFor([mutant.strategy], checks),
+    diff: mutant.file,
+    stopEarly,
+    folder: folderOf(mutant.id, options),
+  });
+  return judgeMutant(mutant, report);
+}
+
+/** An argument why nobody can notice it, or not yet, stands as long as nobody does. */
+function argued({ equivalent, waitsFor }: Mutant, judgement: Judgement): Judgement {
+  if (judgement.outcome !== 'survived') return judgement;
+  if (equivalent !== undefined) return { ...judgement, outcome: 'equivalent' };
+  return waitsFor === undefined ? judgement : { ...judgement, outcome: 'not-applicable' };
+}
+
+/** One run for all mutants that need the same guest. @returns for each kind of run the checks that do not count */
+async function runControls(
+  mutants: readonly Mutant[],
+  options: CampaignOptions,
+): Promise<Map<string, Map<string, string>>> {
+  const settings = new Map<string, Mutant[]>();
+  for (const mutant of mutants.filter(({ killedBy }) => killedBy.length > 0)) {
+    settings.set(settingOf(mutant), [...(settings.get(settingOf(mutant)) ?? []), mutant]);
+  }
+  const controls = new Map<string, Map<string, string>>();
+  await inParallel([...settings], options, async ([name, those]) => {
+    const checks = distinct(those.flatMap(({ killedBy }) => killedBy));
+    const [setting] = those;
+    if (setting === undefined) return;
+    const strategies = distinct(those.map(({ strategy }) => strategy));
+    const report = await runSuite({
+      ...common(setting, options),
+      grep: grepFor(strategies, checks),
+      folder: folderOf(`control-${controls.size}-${setting.guest}`, options),
+    });
+    const missing = uncontrolled(checks, report);
+    controls.set(name, missing);
+    const bad = [...missing].map(([check, why]) => `${check}: ${why}`);
+    const how = bad.length === 0 ? `passes all ${checks.length} checks` : `does not pass ${bad.join('; ')}`;
+    if (!options.signal.aborted) options.onProgress(`the driver as it is ${how} (${name})`);
+  });
+  return controls;
+}
+
+function common({ guest, append, slow }: Setting, { project, signal, environment }: CampaignOptions) {
+  return { project, signal, environment, guest, append, slow };
+}
+
+/** Mutants with the same setting share a run of the driver as it is. */
+function settingOf({ guest, append, slow }: Setting): string {
+  return [guest, ...append, ...(slow ? ['slow'] : [])].join(' ');
+}
+
+function folderOf(name: string, { folder }: CampaignOptions): string {
+  return join(folder, name);
+}
+
+function described({ id, kind, what, killedBy, guest, strategy, waitsFor, equivalent }: Mutant) {
+  const argument = equivalent ?? waitsFor;
+  return {
+    id,
+    kind,
+    what,
+    named: killedBy,
+    guest,
+    strategy,
+    ...(argument === undefined ? {} : { argument }),
+  };
+}
+
+/** Works on several at a time, in order, until all are done or the campaign is aborted. */
+async function inParallel<T>(
+  items: readonly T[],
+  { workers, signal }: CampaignOptions,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined && !signal.aborted; item = queue.shift())
+      await work(item);
+  };
+  await Promise.all(Array.from({ length: workers }, worker));
+}
+
+function distinct(words: readonly string[]): string[] {
+  return [...new Set(words)].toSorted();
+}

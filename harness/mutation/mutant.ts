@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/**
+ * Mutants of the driver: each is one defect as a unified diff, with a few lines before it that say
+ * what it is, which checks have to find it, and what they need for that. driver/mutants/ has ours.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { LabError } from '../errors.ts';
+import { catalogue } from '../report/catalogue.ts';
+import type { Verdict } from '../report/verdict.ts';
+import { guests } from '../target/guests.ts';
+
+export interface Mutant {
+  /** Name of its file, for example `P07`. */
+  id: string;
+  /** The kind of mistake, as in `bounds`; empty for a diff that does not say. */
+  kind: string;
+  /** The mistake, in a sentence. */
+  what: string;
+  /** Absolute path of the diff. */
+  file: string;
+  /** All of the file; what comes before the diff is ignored by patch(1). */
+  diff: string;
+  /** Ids of the checks one of which has to find it. Empty: any check may. */
+  killedBy: string[];
+  /** Project of playwright.config.ts that has the guest it needs. */
+  guest: string;
+  /** Further kernel arguments. */
+  append: string[];
+  /** The way of naming buffers on which checks are run that are there for each. */
+  strategy: string;
+  /** What counts as found. `crash` only where the defect is one that breaks the kernel. */
+  verdicts: Verdict[];
+  /** Its checks are among those that take long. */
+  slow: boolean;
+  /** What the rig has to have before it can be found at all. */
+  waitsFor?: string;
+  /** Why nobody could ever notice it. */
+  equivalent?: string;
+}
+
+const FIELDS = ['Killed-by', 'Guest', 'Append', 'Strategy', 'Verdict', 'Slow', 'Waits-for', 'Equivalent'];
+
+/** All mutants of a folder, by id. @throws LabError `MUTANT` for one whose description makes no sense */
+export async function mutantsIn(folder: string): Promise<Mutant[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.diff')).toSorted();
+  return Promise.all(names.map((name) => mutantFrom(join(folder, name))));
+}
+
+/** @throws LabError `MUTANT` when the file cannot be read, is no diff, or its description makes no sense */
+export async function mutantFrom(file: string): Promise<Mutant> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new LabError('MUTANT', `${file} cannot be read`, {
+      cause,
+      hint: 'give the path of a unified diff',
+    });
+  });
+  return parseMutant(file, text);
+}
+
+/** @param file absolute path, for the id and for messages */
+export function parseMutant(file: string, text: string): Mutant {
+  const start = text.search(/^--- /m);
+  if (start === -1 || !/^\+\+\+ /m.test(text)) {
+    throw bad(file, 'is no unified diff', 'git diff -- driver > FILE makes one');
+  }
+  const [title = '', ...lines] = text.slice(0, start).split('\n');
+  const described = /^P\d\d /.test(title);
+  const fields = described ? fieldsIn(file, lines) : new Map<string, string>();
+  const [, kind = '', what = ''] = /^P\d\d ([^:]+): (.*)$/.exec(title) ?? [];
+  const waitsFor = fields.get('Waits-for');
+  const equivalent = fields.get('Equivalent');
+  const mutant: Mutant = {
+    id: basename(file).replace(/\.(diff|patch)$/, ''),
+    kind,
+    what,
+    file,
+    diff: text,
+    killedBy: wordsOf(fields.get('Killed-by')),
+    guest: fields.get('Guest') ?? guests[0].name,
+    append: wordsOf(fields.get('Append')),
+    strategy: fields.get('Strategy') ?? 'fd-per-buffer',
+    verdicts: ['fail', ...(fields.get('Verdict') === 'crash' ? (['crash'] as const) : [])],
+    slow: fields.get('Slow') === 'yes',
+    ...(waitsFor === undefined ? {} : { waitsFor }),
+    ...(equivalent === undefined ? {} : { equivalent }),
+  };
+  if (described) insistOnSense(mutant, title);
+  return mutant;
+}
+
+function fieldsIn(file: string, lines: readonly string[]): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of lines.filter((each) => each.trim() !== '')) {
+    const [, name = '', value = ''] = /^([A-Z][a-z-]+): (.+)$/.exec(line) ?? [];
+    if (!FIELDS.includes(name)) throw bad(file, `has a line that is none of ${FIELDS.join(', ')}: ${line}`);
+    fields.set(name, value);
+  }
+  return fields;
+}
+
+function insistOnSense({ file, id, kind, what, killedBy, guest }: Mutant, title: string): void {
+  if (!title.startsWith(`${id} `) || kind === '' || what === '') {
+    throw bad(file, `begins with "${title}"`, `begin with "${id} kind: what is wrong"`);
+  }
+  if (killedBy.length === 0) throw bad(file, 'does not say which check has to find it', 'add Killed-by:');
+  const unknown = killedBy.filter((check) => catalogue[check] === undefined);
+  if (unknown.length > 0) throw bad(file, `names checks that are not in the catalogue: ${unknown.join(' ')}`);
+  if (!guests.some(({ name }) => name === guest))
+    throw bad(file, `needs a guest that nobody knows: ${guest}`);
+}
+
+function wordsOf(text = ''): string[] {
+  return text.split(/\s+/).filter((word) => word !== '');
+}
+
+function bad(file: string, what: string, hint?: string): LabError {
+  return new LabError('MUTANT', `${file} ${what}`, { hint });
+}

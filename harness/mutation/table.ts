@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/** The result of a campaign for people and for programs. Pure. */
+import type { MutantResult } from './campaign.ts';
+import type { Outcome } from './judgement.ts';
+
+/** Content of reports/mutation.json. */
+export interface MutationFile {
+  version: 1;
+  startTime: string;
+  /** Of the whole campaign. */
+  seconds: number;
+  workers: number;
+  /** Killed, of all that could have been. */
+  score: { killed: number; of: number };
+  counts: Record<Outcome, number>;
+  mutants: MutantResult[];
+}
+
+/** The order of the table: what somebody has to do something about comes first. */
+const order: readonly Outcome[] = [
+  'survived',
+  'killed-by-another',
+  'invalid',
+  'infra',
+  'killed',
+  'equivalent',
+  'not-applicable',
+];
+
+export function mutationFile(
+  mutants: readonly MutantResult[],
+  run: Pick<MutationFile, 'startTime' | 'seconds' | 'workers'>,
+): MutationFile {
+  const counts = Object.fromEntries(order.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
+  for (const { outcome } of mutants) counts[outcome] += 1;
+  const of = mutants.length - counts.equivalent - counts['not-applicable'];
+  return { version: 1, ...run, score: { killed: counts.killed, of }, counts, mutants: [...mutants] };
+}
+
+export function mutationText({ score, counts, mutants, seconds, workers, startTime }: MutationFile): string {
+  const counted = order.map((outcome) => `${outcome} ${counts[outcome]}`).join(', ');
+  const sorted = mutants.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  return [
+    '# Mutants: defects of the driver that the suite has to find',
+    '',
+    `${score.killed} of ${score.of} killed by a check that they name: ${counted}.`,
+    `${startTime}, ${seconds} s with ${workers} guests at a time.`,
+    '',
+    '| id | kind | what is wrong | outcome | by | message | also red | guest | s |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | ---: |',
+    ...sorted.map(row),
+    '',
+  ].join('\n');
+}
+
+function row({
+  id,
+  kind,
+  what,
+  outcome,
+  by,
+  named,
+  message,
+  argument,
+  others,
+  guest,
+  strategy,
+  seconds,
+}: MutantResult): string {
+  const checks = by ?? (named.length === 0 ? '' : `(${named.join(' ')})`);
+  const said = argument === undefined ? message : `${argument}. ${message}`;
+  const cells = [
+    id,
+    kind,
+    what,
+    outcome,
+    checks,
+    short(said),
+    others.join(' '),
+    `${guest}, ${strategy}`,
+    String(seconds),
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+}
+
+function short(text: string): string {
+  return text.length > 240 ? `${text.slice(0, 239)}…` : text;
+}
+
+/** One line for the terminal. */
+export function lineOf({ id, outcome, by, message, seconds }: MutantResult): string {
+  return `${id} ${outcome}${by === undefined ? '' : ` by ${by}`} (${seconds} s): ${short(message.split('\n', 1)[0] ?? '')}`;
+}

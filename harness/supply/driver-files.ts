@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+/** The driver under test as files: built once, put on every target, and who it says it is. */
+import { readFile } from 'node:fs/promises';
+import type { Agent } from '../agent/client.ts';
+import { architectureOfMachine } from '../build/architectures.ts';
+import type { Cache } from '../build/cache.ts';
+import { buildModule, buildModuleOnTarget } from '../build/module.ts';
+import { Deadline } from '../deadline.ts';
+import { run } from '../process.ts';
+import type { DriverProfile } from '../profile/profile.ts';
+import type { DriverFacts } from '../report/contract.ts';
+import type { Target } from '../target/target.ts';
+import { moduleFromFile, moduleFromKernel } from './module-files.ts';
+
+export type { DriverFacts };
+
+/** What a user may have said about the driver; see harness/settings.ts. */
+export interface DriverSettings {
+  driverDiff?: string | undefined;
+  moduleFile?: string | undefined;
+}
+
+export class DriverFiles {
+  readonly #cache: Cache;
+  readonly #profile: DriverProfile;
+  readonly #settings: DriverSettings;
+  /** The module as targets get it, by the tree it was built against. */
+  readonly #built = new Map<string, Promise<Buffer>>();
+  #facts: DriverFacts | undefined;
+
+  constructor(cache: Cache, profile: DriverProfile, settings: DriverSettings) {
+    this.#cache = cache;
+    this.#profile = profile;
+    this.#settings = settings;
+  }
+
+  /**
+   * @returns the module's path on the target; empty for a driver that is part of the kernel
+   * @throws DriverError `MODULE_BUILD`; LabError those of building and of Target.put
+   */
+  async deploy(target: Target): Promise<string> {
+    const { module } = this.#profile;
+    const { kernelTree } = target;
+    if (module === undefined) return '';
+    if (module.source === 'kernel') return moduleFromKernel(target, module.name);
+    if (module.source === 'file') return moduleFromFile(target, module.name, this.#settings.moduleFile);
+    const { folder } = module.source;
+    if (kernelTree.where === 'target') {
+      const request = await this.#request(folder);
+      return (await buildModuleOnTarget(this.#cache, target, kernelTree, request)).file;
+    }
+    const { directory } = kernelTree;
+    const build = this.#built.get(directory) ?? this.#build(target, folder, directory);
+    this.#built.set(directory, build);
+    return target.put(await build, `${module.name}.ko`);
+  }
+
+  /** What the loaded driver says of itself; asked once, since it is the same driver everywhere. */
+  async facts(startAgent: () => Promise<Agent>): Promise<DriverFacts> {
+    if (this.#facts !== undefined) return this.#facts;
+    const agent = await startAgent();
+    const version = await this.#profile.version(agent);
+    await agent.end();
+    const source = this.#profile.module?.source;
+    const commit = typeof source === 'object' ? await commitOf(source.folder) : '';
+    this.#facts = { profile: this.#profile.name, version, commit };
+    return this.#facts;
+  }
+
+  async #build(target: Target, source: string, directory: string): Promise<Buffer> {
+    const architecture = architectureOfMachine(target.facts.machine);
+    const tree = { where: 'host' as const, directory };
+    const built = await buildModule(this.#cache, { ...(await this.#request(source)), architecture, tree });
+    return readFile(built.file);
+  }
+
+  async #request(source: string) {
+    const { driverDiff } = this.#settings;
+    const diff = driverDiff === undefined ? undefined : await readFile(driverDiff, 'utf8');
+    return { source, extraSources: this.#profile.headers, diff };
+  }
+}
+
+/** The commit that the source is at, with `+` when it was changed since; empty outside of git. */
+async function commitOf(folder: string): Promise<string> {
+  const deadline = Deadline.in(10_000);
+  const commit = await run(['git', '-C', folder, 'rev-parse', '--short=12', 'HEAD'], { deadline });
+  if (commit.code !== 0) return '';
+  const changes = await run(['git', '-C', folder, 'status', '--porcelain', '--', '.'], { deadline });
+  return `${commit.stdout.trim()}${changes.stdout === '' ? '' : '+'}`;
+}

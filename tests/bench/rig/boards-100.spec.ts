@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/**
+ * One runner and many boards: SSH servers in this process, each with a connection of its own on which
+ * commands run one after the other. Time and memory have to grow in a straight line, and no board
+ * may wait while others are served.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, rigTest as test, timed } from '../../../fixtures/rig-bench.ts';
+import { Deadline } from '../../../harness/deadline.ts';
+import { lineThrough } from '../../../harness/measure/line.ts';
+import { summarize } from '../../../harness/measure/statistics.ts';
+import { Connection } from '../../../harness/target/ssh/connection.ts';
+import type { TargetFacts } from '../../../harness/target/target.ts';
+import { FaultyServer } from '../../selftest/ssh-server.ts';
+
+const COUNTS = [1, 10, 25, 50, 100];
+const COMMANDS = 20;
+const MIB = 1024 * 1024;
+
+/** There is no machine behind these boards. */
+const facts: TargetFacts = {
+  name: 'simulated boards',
+  kernelRelease: process.version,
+  machine: process.arch,
+  pageBytes: 4096,
+  bootId: 'none',
+  accelerator: 'none',
+  details: {},
+};
+
+interface Round {
+  boards: number;
+  milliseconds: number;
+  bytes: number;
+  /** Milliseconds that each board took for all its commands. */
+  waits: number[];
+}
+
+test('boards-100: time, memory and fairness with up to 100 simulated boards', async ({ record }) => {
+  // What is compiled and allocated once, is now.
+  await drive(10);
+  const rounds: Round[] = [];
+  for (const boards of COUNTS) rounds.push(await drive(boards));
+  for (const { plot, unit, value } of [
+    { plot: 'time to drive all boards', unit: 'ms', value: ({ milliseconds }: Round) => milliseconds },
+    { plot: 'memory of runner and servers', unit: 'MiB', value: ({ bytes }: Round) => bytes / MIB },
+  ]) {
+    for (const round of rounds) {
+      await record(facts, {
+        id: `boards-100/${unit}/${round.boards}`,
+        title: `${plot}, ${round.boards} boards`,
+        unit,
+        better: 'lower',
+        samples: [value(round)],
+        point: {
+          plot,
+          series: `${COMMANDS} commands each`,
+          x: round.boards,
+          axis: 'boards',
+          shows: 'median',
+        },
+      });
+    }
+    const line = lineThrough(rounds.map((round) => ({ x: round.boards, y: value(round) })));
+    await record(facts, {
+      id: `boards-100/line/${unit}`,
+      title: `${plot}: distance from a straight line of ${line.slope.toFixed(2)} ${unit} a board`,
+      unit: 'of the highest',
+      better: 'lower',
+      samples: [line.deviation],
+    });
+  }
+  const { waits = [] } = rounds.at(-1) ?? {};
+  expect(waits, 'boards that got all their answers').toHaveLength(COUNTS.at(-1) ?? 0);
+  const longest = Math.max(...waits);
+  await record(facts, {
+    id: 'boards-100/starvation',
+    title: 'the board that waited longest',
+    unit: 'ms',
+    better: 'lower',
+    samples: [longest],
+    baseline: { title: 'the median of all boards', samples: [summarize(waits).median] },
+  });
+});
+
+async function drive(boards: number): Promise<Round> {
+  const before = memoryInUse();
+  const servers = await Promise.all(Array.from({ length: boards }, () => FaultyServer.start()));
+  const deadline = Deadline.in(120_000);
+  const waits: number[] = [];
+  let connections: Connection[] = [];
+  const milliseconds = await timed(async () => {
+    connections = await Promise.all(servers.map((server) => Connection.open(server.options(), deadline)));
+    await Promise.all(
+      connections.map(async (connection) => {
+        const wait = await timed(async () => {
+          for (let i = 0; i < COMMANDS; i++) await connection.exec(['true'], { deadline });
+        });
+        waits.push(wait);
+      }),
+    );
+  });
+  const bytes = memoryInUse() - before;
+  await Promise.all(connections.map((connection) => connection.close()));
+  await Promise.all(servers.map((server) => server.close()));
+  return { boards, milliseconds, bytes, waits };
+}
+
+/** Bytes that are still referred to; what may be collected has nothing to do with boards. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: () => void = runInNewContext('gc');
+  collect();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
+}
