@@ -94,6 +94,7 @@ export async function restoreTarget(recipe: Recipe, saved: SavedGuest, within: D
       ...abilitiesOf(guest, recipe, () => undo.run()),
       origin: 'restored',
       kernelTree: recipe.kernel.tree,
+      kernelModules: recipe.kernel.modules,
       accelerator: recipe.accelerator.name,
       programs: recipe.spec.programs,
       details: detailsOf(recipe, saved.files),
