@@ -12,6 +12,8 @@ import { bookmarkPrefix, KernelLog, type Slice } from './follower.ts';
 
 export class KernelLogWatch {
   readonly log = new KernelLog();
+  /** Adds to the lines of a report what only its reader's machine knows, such as lines of source. */
+  explain: (lines: readonly string[]) => Promise<readonly string[]> = (lines) => Promise.resolve(lines);
   readonly #process: RemoteProcess;
   readonly #scribe: Agent;
   /** A machine that stays up still has the bookmarks of earlier runs in its log. */

@@ -10,6 +10,7 @@ import { run } from '../process.ts';
 import type { DriverProfile } from '../profile/profile.ts';
 import type { DriverFacts } from '../report/contract.ts';
 import type { Target } from '../target/target.ts';
+import { decoded, type DecodableModule } from './decoded.ts';
 import { moduleFromFile, moduleFromKernel } from './module-files.ts';
 
 export type { DriverFacts };
@@ -20,12 +21,18 @@ export interface DriverSettings {
   moduleFile?: string | undefined;
 }
 
+interface Built {
+  /** The module as targets get it. */
+  image: Buffer;
+  symbols: DecodableModule | undefined;
+}
+
 export class DriverFiles {
   readonly #cache: Cache;
   readonly #profile: DriverProfile;
   readonly #settings: DriverSettings;
-  /** The module as targets get it, by the tree it was built against. */
-  readonly #built = new Map<string, Promise<Buffer>>();
+  /** What was built, by the tree it was built against. */
+  readonly #built = new Map<string, Promise<Built>>();
   #facts: DriverFacts | undefined;
 
   constructor(cache: Cache, profile: DriverProfile, settings: DriverSettings) {
@@ -52,7 +59,15 @@ export class DriverFiles {
     const { directory } = kernelTree;
     const build = this.#built.get(directory) ?? this.#build(target, folder, directory);
     this.#built.set(directory, build);
-    return target.put(await build, `${module.name}.ko`);
+    return target.put((await build).image, `${module.name}.ko`);
+  }
+
+  /** Puts lines of source beside places in the driver's code, where it was built on this machine. */
+  async decode(target: Target, lines: readonly string[]): Promise<readonly string[]> {
+    const { kernelTree } = target;
+    if (kernelTree.where === 'target') return lines;
+    const symbols = (await this.#built.get(kernelTree.directory))?.symbols;
+    return symbols === undefined ? lines : decoded(lines, symbols);
   }
 
   /** What the loaded driver says of itself; asked once, since it is the same driver everywhere. */
@@ -67,11 +82,16 @@ export class DriverFiles {
     return this.#facts;
   }
 
-  async #build(target: Target, source: string, directory: string): Promise<Buffer> {
+  async #build(target: Target, source: string, directory: string): Promise<Built> {
     const architecture = architectureOfMachine(target.facts.machine);
     const tree = { where: 'host' as const, directory };
     const built = await buildModule(this.#cache, { ...(await this.#request(source)), architecture, tree });
-    return readFile(built.file);
+    const { unstripped: file } = built;
+    const name = this.#profile.module?.name;
+    return {
+      image: await readFile(built.file),
+      symbols: file === undefined || name === undefined ? undefined : { name, file, architecture, source },
+    };
   }
 
   async #request(source: string) {

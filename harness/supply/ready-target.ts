@@ -111,6 +111,7 @@ export class ReadyTargets implements Making<ReadyTarget> {
     const scribe = await startAgent();
     const kernelLog = await KernelLogWatch.start(target, agentPath, scribe);
     const path = await this.#files.deploy(target);
+    kernelLog.explain = (lines) => this.#files.decode(target, lines);
     const listening = await listened(target, kernelLog, 'load the driver', () =>
       loadDriver(target, this.#profile, path),
     );

@@ -3,11 +3,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { decoded } from '../../fixtures/decoded.ts';
 import { crossPrefix, hostArchitecture } from '../../harness/build/architectures.ts';
 import { parseFunctions, sourceLines } from '../../harness/build/source-lines.ts';
 import { frameOf } from '../../harness/kernel-log/frames.ts';
 import { runOk } from '../../harness/process.ts';
+import { decoded } from '../../harness/supply/decoded.ts';
 
 const source = `static inline __attribute__((always_inline)) int inner(int *place)
 {
