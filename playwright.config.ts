@@ -3,13 +3,14 @@
 import { join } from 'node:path';
 import { defineConfig, type ReporterDescription } from '@playwright/test';
 import type { IsolationOption, RigOptions, TestOptions } from './fixtures/options.ts';
-import { profiles } from './harness/profile/profiles.ts';
-import { strategyNames } from './harness/profile/profile.ts';
+import { profileNamed } from './harness/profile/profiles.ts';
+import { strategyNames, type DriverProfile, type StrategyName } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
-import { guests } from './harness/target/guests.ts';
+import { guests, peers } from './harness/target/guests.ts';
 import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 
 const settings = settingsFrom(process.env, import.meta.dirname);
+const chosen = await profileNamed(settings.profile);
 const reports = (name: string) => join(settings.reports, name);
 
 /** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
@@ -17,14 +18,14 @@ const boards: SshSpec[] = [
   // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
 ];
 
-export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigOptions>({
+export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & IsolationOption, RigOptions>({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  use: { settings, profile: 'contigbuf', isolation: settings.isolation },
+  use: { settings, profile: settings.profile, isolation: settings.isolation },
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },
@@ -36,7 +37,7 @@ export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigO
       testMatch: 'mutation/**/*.spec.ts',
       default: false,
       fullyParallel: true,
-      timeout: 600_000,
+      timeout: 30 * 60_000,
     },
     // `npm run bench`: what the rig and the driver cost; see harness/measure/targets.ts.
     {
@@ -50,20 +51,39 @@ export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigO
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
     { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
+    ...(await Promise.all(
+      peers.map(async ({ project, profile, guest }) => ({
+        ...driverProject(guest, project, await profileNamed(profile)),
+        default: false,
+      })),
+    )),
   ],
 });
 
 /** The conformance and bench suites on one target, for the strategies that the profile offers. */
-function driverProject(targetSpec: TargetSpec | undefined, name = targetSpec?.name ?? 'target') {
-  const absent = strategyNames.filter((strategy) => profiles.contigbuf.strategies[strategy] === undefined);
+function driverProject(
+  targetSpec: TargetSpec | undefined,
+  name = targetSpec?.name ?? 'target',
+  profile = chosen,
+) {
+  const absent = strategyNames.filter((strategy) => !offered(profile).includes(strategy));
   return {
     name,
     testMatch: ['conformance/**/*.spec.ts', 'bench/*.spec.ts'],
-    use: { targetSpec },
+    use: {
+      targetSpec,
+      ...(profile === chosen ? {} : { profile: profile.name }),
+      // For claims that are not made once for each strategy.
+      strategy: absent.includes('fd-per-buffer') ? offered(profile)[0] : 'fd-per-buffer',
+    },
     grepInvert: [...absent, ...(settings.slow ? [] : ['slow']), 'plot'].map(
       (tag) => new RegExp(`@${tag}\\b`),
     ),
   };
+}
+
+function offered({ strategies }: DriverProfile): StrategyName[] {
+  return strategyNames.filter((strategy) => strategies[strategy] !== undefined);
 }
 
 /** Everything lands in one folder. Order matters: Allure's folder is emptied before it is filled. */

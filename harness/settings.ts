@@ -19,6 +19,9 @@ export const variables = {
   BUFRIG_KERNEL_TREE: "build tree of that machine's kernel (else its own /lib/modules/.../build)",
   BUFRIG_TARGET_DIR: 'where on that machine the rig makes its directory (else /tmp)',
   BUFRIG_DRIVER_DIFF: 'unified diff applied to a copy of the driver before it is built',
+  BUFRIG_PROFILE:
+    'driver under test: a name in harness/profile/profiles.ts, or the path of a profile of your own',
+  BUFRIG_MODULE: 'module that is built already, for a profile that does not build one',
   BUFRIG_APPEND: 'kernel arguments added on every QEMU guest, separated by blanks',
   BUFRIG_ISOLATION: 'what tests share: `test` (nothing), `file` or `worker`; the target decides unless given',
   BUFRIG_SLOW: 'when set, tests tagged @slow run too; they are left out otherwise',
@@ -32,6 +35,10 @@ export interface Settings {
   /** Further kernel arguments for guests. */
   append: string[];
   driverDiff: string | undefined;
+  /** The driver under test: a name in the table, or the absolute path of a file that ends in `.ts` or `.mts`. */
+  profile: string;
+  /** A module that is built already. */
+  moduleFile: string | undefined;
   /** What tests share; the target decides unless given. */
   isolation: Isolation | undefined;
   /** Whether tests that take long run too. */
@@ -70,6 +77,8 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
     });
   }
   const diff = get('BUFRIG_DRIVER_DIFF');
+  const profile = get('BUFRIG_PROFILE') ?? 'contigbuf';
+  const module = get('BUFRIG_MODULE');
   return {
     board:
       address === undefined
@@ -85,6 +94,8 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
           },
     append: get('BUFRIG_APPEND')?.split(/\s+/) ?? [],
     driverDiff: diff === undefined ? undefined : resolve(diff),
+    profile: /\.m?ts$/.test(profile) ? resolve(profile) : profile,
+    moduleFile: module === undefined ? undefined : resolve(module),
     isolation: isolationFrom(get('BUFRIG_ISOLATION')),
     slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),

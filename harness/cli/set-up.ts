@@ -13,7 +13,7 @@ import { buildModule } from '../build/module.ts';
 import { buildAgent, buildProgram } from '../build/program.ts';
 import { LabError } from '../errors.ts';
 import { run } from '../process.ts';
-import { contigbuf } from '../profile/contigbuf.ts';
+import { contigbuf, moduleFolder } from '../profile/contigbuf.ts';
 import type { Say } from './terminal.ts';
 import type { Context } from './verb.ts';
 
@@ -96,18 +96,18 @@ async function buildDriver(
   cache: Cache,
   kernel: DebianKernel,
 ): Promise<{ value: undefined; result: string }> {
-  const { module, helpers, drawing } = contigbuf;
+  const { name, headers = [], helpers, drawing } = contigbuf;
   const diff = settings.driverDiff === undefined ? undefined : await readFile(settings.driverDiff, 'utf8');
   const built = await buildModule(cache, {
-    source: module.source,
-    extraSources: module.headers,
+    source: moduleFolder,
+    extraSources: headers,
     tree: kernel.tree,
     architecture: kernel.architecture,
     diff,
   });
   const programs = [...helpers.map(({ source }) => source), ...(drawing === undefined ? [] : [drawing])];
-  for (const source of programs) await buildProgram(cache, kernel.architecture, source, module.headers);
-  const names = diff === undefined ? module.name : `${module.name} with ${settings.driverDiff}`;
+  for (const source of programs) await buildProgram(cache, kernel.architecture, source, headers);
+  const names = diff === undefined ? name : `${name} with ${settings.driverDiff}`;
   return {
     value: undefined,
     result: `${names} and ${programs.length} programs, build ${built.key.slice(0, 12)}`,

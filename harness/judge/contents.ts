@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** ZER-01, LIF-01, BND-08, BND-09: what a buffer holds, byte by byte and page by page. */
-import type { Contents, Finding, PageOrder } from './observation.ts';
-import { driverFinding, hex, isPositive, labFinding, pageSet, size } from './wording.ts';
+/** ZER-01, LIF-01: what a buffer holds, byte by byte. */
+import type { Contents, Finding } from './observation.ts';
+import { driverFinding, hex, isPositive, labFinding, size } from './wording.ts';
 
 /** Bytes the kernel leaves in memory it poisons; seeing one says whose memory it was (include/linux/poison.h). */
 const poisons: ReadonlyMap<number, string> = new Map([
@@ -31,25 +31,6 @@ export function judgeContents(contents: Contents): Finding[] {
       `${label}: ${mismatches} of ${bytes} bytes (${size(bytes)}) are not ${byte(expected)}\n` +
         `first: ${byte(first.value)} at offset ${hex(first.offset)} (page ${page}, byte ${first.offset % pageBytes})` +
         (meaning === undefined ? '' : `\n${byte(first.value)} is ${meaning}`),
-    ),
-  ];
-}
-
-/** Every page of a mapping shows the page of the buffer that it ought to show. */
-export function judgePageOrder({ label, expected, seen }: PageOrder): Finding[] {
-  if (expected.length === 0 || seen.length !== expected.length) {
-    return [labFinding('evidence', `${label}: ${seen.length} of ${expected.length} pages were read`)];
-  }
-  const wrong = [...expected.keys()].filter((page) => seen[page] !== expected[page]);
-  const [first] = wrong;
-  if (first === undefined) return [];
-  const shown = seen[first] ?? null;
-  return [
-    driverFinding(
-      'page-order',
-      `${label}: ${pageSet(wrong, expected.length)} of the mapping show the wrong memory\n` +
-        `first: page ${first} of the mapping shows ` +
-        `${shown === null ? 'no page of this buffer' : `page ${shown} of the buffer`}, expected page ${expected[first]}`,
     ),
   ];
 }

@@ -4,7 +4,8 @@ export { judgePlacement, resolvePlacement, usualWitnesses, type Resolution } fro
 export { judgeContiguity } from './contiguity.ts';
 export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeDisjointness } from './disjointness.ts';
-export { judgeContents, judgePageOrder } from './contents.ts';
+export { judgeContents } from './contents.ts';
+export { judgePageOrder } from './page-order.ts';
 export { comparePictures, type FrameLayout } from './pictures.ts';
 export { judgeScanout } from './scanout.ts';
 export { judgeErrno, judgeSuccess } from './errno.ts';
@@ -17,4 +18,5 @@ export { judgeDisclosure } from './disclosure.ts';
 export { judgeRanges } from './ranges.ts';
 export { describeClaim, describeRuns, runsOf, type Run } from './runs.ts';
 export { drawLayout } from './layout.ts';
+export { drawPageOrder } from './page-order-picture.ts';
 export { hex, size } from './wording.ts';

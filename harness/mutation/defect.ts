@@ -5,7 +5,7 @@ import type { Cache } from '../build/cache.ts';
 import { debianKernel, type DebianKernel } from '../build/kernel.ts';
 import { buildModule } from '../build/module.ts';
 import { DriverError, LabError } from '../errors.ts';
-import { profiles } from '../profile/profiles.ts';
+import { contigbuf, moduleFolder } from '../profile/contigbuf.ts';
 import { guests } from '../target/guests.ts';
 import { machineNamed } from '../target/qemu/machines.ts';
 import { moduleFingerprint } from './module-image.ts';
@@ -44,9 +44,8 @@ export class Defects {
   }
 
   async #build(guest: string, diff?: string): Promise<string> {
-    const { source, headers } = profiles.contigbuf.module;
     const { tree, architecture } = await this.#kernel(guest);
-    const request = { source, extraSources: headers, tree, architecture, diff };
+    const request = { source: moduleFolder, extraSources: contigbuf.headers, tree, architecture, diff };
     return moduleFingerprint(await readFile((await buildModule(this.#cache, request)).file));
   }
 

@@ -21,6 +21,9 @@ import type {
 const MIB = 1024 * 1024;
 const driverFolder = (name: string) => fileURLToPath(new URL(`../../driver/${name}`, import.meta.url));
 
+/** The module's source, with its Kbuild file. */
+export const moduleFolder = driverFolder('module');
+
 /** What `AllocationRequest.memory` may be called for this driver. */
 const memories: Record<string, number> = {
   dma: abi.backend.CONTIGBUF_BACKEND_DMA,
@@ -113,10 +116,10 @@ export const contigbuf: DriverProfile = {
   name: 'contigbuf',
   module: {
     name: 'contigbuf',
-    source: driverFolder('module'),
-    headers: [driverFolder('uapi')],
+    source: { folder: moduleFolder },
     parameters: [],
   },
+  headers: [driverFolder('uapi')],
   device: DEVICE,
   strategies: {
     'offset-cookie': onOneFile(abi.naming.CONTIGBUF_NAMING_COOKIE),
@@ -127,8 +130,10 @@ export const contigbuf: DriverProfile = {
   },
   properties: {
     contiguous: true,
+    tellsAddresses: true,
     zeroed: true,
     outOfBounds: ['EINVAL'],
+    tooLarge: ['ENOMEM', 'EINVAL'],
     pageAllocatorMemory: 'pages',
     memories: { dma: {}, pages: {}, contig: {}, reserved: { absence: absenceOfReservedMemory } },
     absentMemory: ['EOPNOTSUPP'],

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../deadline.ts';
 import { DriverError, LabError } from '../errors.ts';
 import type { Target } from '../target/target.ts';
-import type { DriverProfile } from './profile.ts';
+import type { DriverModule, DriverProfile } from './profile.ts';
 
 /** Milliseconds on hardware for insmod, rmmod, and for the device node to appear. */
 const STEP_LIMIT = 10_000;
@@ -19,8 +19,17 @@ exec insmod "$@"`;
 /** What insmod says when the module was built for another kernel: that is the lab's fault. */
 const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
 
+/** The profile's module. @throws LabError `MODULE_NONE` of a driver that is part of the kernel */
+export function moduleOf({ name, module }: DriverProfile): DriverModule {
+  if (module !== undefined) return module;
+  throw new LabError('MODULE_NONE', `${name} is part of the kernel, and no module`, {
+    hint: 'a check of modules does not apply to it: fixtures/applicability.ts',
+  });
+}
+
 /**
- * Loads a module that is already on the target and waits for its device node.
+ * Loads a module that is already on the target and waits for its device node. Of a driver that is part
+ * of the kernel there is only the node to look for.
  * @param path of the module on the target
  * @throws DriverError `DRIVER_LOAD` with the kernel's words
  * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`, `TARGET_DISK`
@@ -29,6 +38,16 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
   const { module, device } = profile;
   const where = `${target.facts.name} (Linux ${target.facts.kernelRelease})`;
   const deadline = Deadline.in(STEP_LIMIT * target.patience);
+  if (module === undefined) {
+    if ((await target.exec(['test', '-c', device], { deadline })).code === 0) return;
+    throw new LabError(
+      'DRIVER_ABSENT',
+      `${where}: there is no ${device}: its kernel has no ${profile.name}`,
+      {
+        hint: 'choose a kernel that has it built in',
+      },
+    );
+  }
   // Should the rig or the link die from here on, the target takes the module out by itself.
   const undo = `rmmod ${module.name}\n`;
   const result = await target.exec(
@@ -72,6 +91,7 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
 /** @throws DriverError `DRIVER_UNLOAD` with what keeps it, when nothing of the rig's uses it any more */
 export async function unloadDriver(target: Target, profile: DriverProfile): Promise<void> {
   const deadline = Deadline.in(STEP_LIMIT * target.patience);
+  if (profile.module === undefined) return;
   const { name } = profile.module;
   const result = await target.exec(['rmmod', name], { deadline });
   if (result.code === 0) return;

@@ -4,6 +4,7 @@
  * what it promises. A driver is one file that fills this in, and one line in profiles.ts.
  */
 import type { Agent } from '../agent/client.ts';
+import type { Deviation } from './deviations.ts';
 import type { Step } from '../agent/repeat.ts';
 import type { IoctlAbi } from './ioctls.ts';
 import type { SystemView } from './system.ts';
@@ -20,7 +21,10 @@ export type StrategyName = (typeof strategyNames)[number];
 
 export interface DriverProfile {
   name: string;
-  module: DriverModule;
+  /** Absent when the driver is built into the kernel. */
+  module?: DriverModule;
+  /** Folders with the headers of its ABI; its module may include them, and its helpers do. */
+  headers?: readonly string[];
   /** Path of the device node that appears when the module is loaded. */
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
@@ -37,6 +41,8 @@ export interface DriverProfile {
   version(agent: Agent): Promise<string>;
   /** Standalone programs that show how an application uses the driver; the suite runs them. */
   helpers: HelperProgram[];
+  /** What is known to be wrong with it; see {@link Deviation}. */
+  deviations?: readonly Deviation[];
   /**
    * Path of a program's one C file that draws the test chart of fixtures/test-chart.ts into a buffer and
    * has QEMU's ramfb show it; arguments and output like driver/helpers/draw.c.
@@ -47,10 +53,11 @@ export interface DriverProfile {
 export interface DriverModule {
   /** Name as in /sys/module and for rmmod. */
   name: string;
-  /** Folder with the module's Kbuild file. */
-  source: string;
-  /** Folders with headers that the module includes from outside its own folder. */
-  headers: string[];
+  /**
+   * A folder with its Kbuild file, from which it is built; `kernel`: it came with the target's kernel;
+   * `file`: built already, for exactly the target's kernel, and named by BUFRIG_MODULE.
+   */
+  source: { folder: string } | 'kernel' | 'file';
   /** Arguments of insmod. */
   parameters: string[];
 }
@@ -65,10 +72,18 @@ export interface HelperProgram {
 export interface Properties {
   /** Buffers are physically contiguous. */
   contiguous: boolean;
+  /** Whoever has the right is told where a buffer lies. */
+  tellsAddresses: boolean;
   /** Fresh buffers read as zero. */
   zeroed: boolean;
   /** The errors with which mmap refuses a range that is not wholly inside a buffer. */
   outOfBounds: string[];
+  /** The errors with which a size is refused that is not to be had. */
+  tooLarge: string[];
+  /** The largest size in bytes that its calls can say; 2^64 - 1 unless given. */
+  sizeMost?: bigint;
+  /** A page takes memory when it is touched first, and not when the buffer is made. */
+  filledOnTouch?: true;
   /** Where memory can come from, by the names that {@link AllocationRequest} takes. */
   memories: Record<string, MemoryKind>;
   /** The errors with which memory is refused that the device does not have. */
@@ -89,6 +104,10 @@ export interface Properties {
   subOffset: boolean;
   /** Private mappings that may be written to: refused with one of these errors, or copied on write. */
   privateMaps: Verdict;
+  /** How the descriptors that are mapped can be opened; in every way unless given. */
+  accesses?: readonly Access[];
+  /** The errors with which a mapping is refused that cannot be read; allowed unless given. */
+  unreadableMaps?: string[];
   /** Read-only shared mappings through a file that was opened read-only. */
   readOnlyFiles: Verdict;
   /** Mappings with PROT_EXEC. */

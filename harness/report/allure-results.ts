@@ -23,6 +23,8 @@ interface AllureResult {
 
 const statusOf: Record<Verdict, string> = {
   pass: 'passed',
+  // Neither a pass nor anything new: its record is told with it.
+  deviates: 'passed',
   fail: 'failed',
   crash: 'failed',
   hang: 'failed',

@@ -269,7 +269,7 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
     missing: 'a measurement',
   },
   'PRF-06': { claim: 'mapping and first touch cost what their faults explain' },
-  'PRF-07': { claim: 'allocating costs what zeroing does', missing: 'a measurement' },
+  'PRF-07': { claim: 'allocating costs what zeroing does' },
   'PRF-08': { claim: 'an ioctl costs little more than a system call', missing: 'a measurement' },
   'PRF-09': { claim: 'handing over costs nothing without importers', missing: 'a measurement' },
   'PRF-10': { claim: 'forking costs what page tables explain', missing: 'a measurement' },

@@ -20,6 +20,8 @@ export type RigAnnotation =
   | { type: 'verdict'; description: Verdict }
   /** Why, in one line: `KASAN: use-after-free in contigbuf_release`. */
   | { type: 'cause'; description: string }
+  /** What the profile has on record about the test, or that it does not apply any more. */
+  | { type: 'deviation'; description: string }
   /** The property the test claims, as the report groups it; else the name of the spec file. */
   | { type: 'story'; description: string }
   /** Name of a witness that told where memory lies; one each. */
@@ -51,6 +53,8 @@ export interface RigAttachments {
   'kernel log': string;
   /** text/plain: the serial console, its end. */
   console: string;
+  /** image/svg+xml: which pages a mapping shows, when they are the wrong ones. */
+  'page order': string;
   /** image/svg+xml: where the buffers lie. */
   layout: string;
   /** text/plain: what the drawing program said. */

@@ -10,7 +10,7 @@ export interface ClaimOutcome {
   /** The way its buffers are named; empty for a test that is not about one. */
   strategy: string;
   verdict: Verdict;
-  /** Why it was not run; else empty. */
+  /** Why it was not run, or what is on record about its failure; else empty. */
   cause: string;
   /** Who told where buffers lie; nobody where that is not the claim. */
   witnesses: readonly string[];
@@ -31,7 +31,7 @@ export interface CoverageRow {
   strategies: string[];
   witnesses: string[];
   projects: string[];
-  /** Why it was not checked, or not everywhere. */
+  /** Why it was not checked, or not everywhere; and what is on record where it does not hold. */
   reasons: string[];
 }
 
@@ -67,6 +67,9 @@ function rowOf(
   for (const { verdict } of outcomes) verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
   const declared = outcomes.length > 0 ? undefined : (entry?.notApplicable ?? entry?.missing);
   const left = outcomes.filter(({ verdict }) => verdict === 'not-run').map(({ cause }) => cause);
+  const known = outcomes
+    .filter(({ verdict }) => verdict === 'deviates')
+    .map(({ cause }) => `deviates as recorded: ${cause}`);
   return {
     id,
     claim: entry?.claim ?? 'not in the catalogue',
@@ -75,7 +78,7 @@ function rowOf(
     strategies: unique(ran.map(({ strategy }) => strategy)),
     witnesses: unique(ran.flatMap(({ witnesses }) => witnesses)),
     projects: unique(ran.map(({ project }) => project)),
-    reasons: unique([...left, declared ?? '']),
+    reasons: unique([...left, ...known, declared ?? '']),
   };
 }
 

@@ -33,7 +33,7 @@ function claimOutcome({ test, project, judged }: Outcome): ClaimOutcome {
     project,
     strategy: strategyOf(test),
     verdict: judged.verdict,
-    cause: judged.verdict === 'not-run' ? judged.cause : '',
+    cause: judged.verdict === 'not-run' || judged.verdict === 'deviates' ? judged.cause : '',
     witnesses: annotated(test, '_witness'),
   };
 }

@@ -37,6 +37,8 @@ function testLines(title: string, judged: Judged, number: number): string[] {
 function directive({ verdict, cause, undeclared }: Judged): string {
   if (verdict === 'hang') return ' # TIMEOUT';
   if (verdict === 'infra' || undeclared) return ' # ERROR';
+  // A failure that is expected; why stands in the diagnostics.
+  if (verdict === 'deviates') return ' # TODO';
   return verdict === 'not-run' ? ` # SKIP ${oneLine(cause)}` : '';
 }
 

@@ -41,7 +41,9 @@ export function drawPlot({ title, axes, curves, limit }: Plot): string {
     grid: { left: 70, right: 30, top: 40, bottom: 80 },
     xAxis: {
       type: wide ? 'log' : 'value',
-      logBase: 2,
+      logBase: 16,
+      min: 'dataMin',
+      max: 'dataMax',
       name: axes[0],
       nameLocation: 'middle',
       nameGap: 26,

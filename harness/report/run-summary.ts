@@ -24,6 +24,8 @@ export interface RunSummary {
   /** How many tests shared what, in the words of the fixture that knows. */
   isolation: Record<string, number>;
   red: Red[];
+  /** Tests that failed just as the driver's profile has it on record. */
+  deviations: { claim: string; title: string; project: string; cause: string }[];
   /** Tests that declared why they do not apply. */
   notRun: { claim: string; title: string; project: string; reason: string }[];
   /** What went wrong outside any test. */
@@ -66,6 +68,9 @@ export function summarizeRun(
     drivers: distinct(claims.flatMap(({ driver }) => driver ?? [])),
     isolation: isolationsOf(claims),
     red: red.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict)),
+    deviations: outcomes
+      .filter(({ judged }) => judged.verdict === 'deviates')
+      .map(({ claim, title, project, judged }) => ({ claim, title, project, cause: judged.cause })),
     notRun: outcomes
       .filter(({ judged }) => judged.verdict === 'not-run' && !judged.undeclared)
       .map(({ claim, title, project, judged }) => ({ claim, title, project, reason: judged.cause })),
@@ -96,7 +101,7 @@ function redOf({ about, claim, title, project, target, location, judged }: Outco
 }
 
 function countsOf(outcomes: readonly Outcome[]): Counts {
-  const counts: Counts = { pass: 0, fail: 0, crash: 0, hang: 0, infra: 0, 'not-run': 0 };
+  const counts: Counts = { pass: 0, deviates: 0, fail: 0, crash: 0, hang: 0, infra: 0, 'not-run': 0 };
   for (const { judged } of outcomes) counts[judged.verdict] += 1;
   return counts;
 }

@@ -5,7 +5,7 @@ import { blamesLab, total, type Counts, type Red, type RunSummary } from './run-
 
 /** Several lines; the last is `N passed, N failed`, where everything red counts as failed. */
 export function summaryText(summary: RunSummary): string {
-  const { claims, rig, targets, drivers, isolation, red, notRun, errors } = summary;
+  const { claims, rig, targets, drivers, red, isolation, deviations, notRun, errors } = summary;
   const driverRed = red.filter(({ about, verdict }) => about === 'driver' && !blamesLab(verdict));
   const rigRed = red.filter(({ about, verdict }) => about === 'rig' && !blamesLab(verdict));
   const labRed = red.filter(({ verdict }) => blamesLab(verdict));
@@ -22,6 +22,7 @@ export function summaryText(summary: RunSummary): string {
     ...section('The driver is red', [...driverRed.map(line), ...outsideDriver]),
     ...section('The rig is red: mend it before believing its verdicts', rigRed.map(line)),
     ...section('The lab is red: these say nothing about the driver', [...labRed.map(line), ...outsideLab]),
+    ...section('Deviates as recorded in the profile', recorded(deviations)),
     ...section('Not run, with a declared reason', reasons(notRun)),
     '',
     `${passed} passed, ${red.length + errors.length} failed`,
@@ -53,6 +54,11 @@ function line({ verdict, claim, title, project, target, location, cause }: Red):
 
 function outsideTests({ verdict, cause }: RunSummary['errors'][number]): string {
   return `  ${verdict.padEnd(7)} outside any test\n          ${cause}`;
+}
+
+/** One line per record: one mistake of a driver makes several checks fail. */
+function recorded(deviations: RunSummary['deviations']): string[] {
+  return reasons(deviations.map((one) => ({ ...one, reason: one.cause })));
 }
 
 /** One line per reason: a capability that a target lacks keeps dozens of tests from running. */

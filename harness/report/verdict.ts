@@ -9,12 +9,21 @@ import type { TestCase, TestError, TestResult } from '@playwright/test/reporter'
 /**
  * `pass` the claim holds; `fail` it does not; `crash` the target's kernel broke while the driver was in
  * use; `hang` the target stopped answering; `infra` the lab failed and nothing is known about the
- * driver; `not-run` nobody tried.
+ * driver; `not-run` nobody tried; `deviates` the claim does not hold, just as the driver's profile has it
+ * on record.
  */
-export type Verdict = 'pass' | 'fail' | 'crash' | 'hang' | 'infra' | 'not-run';
+export type Verdict = 'pass' | 'deviates' | 'fail' | 'crash' | 'hang' | 'infra' | 'not-run';
 
 /** Strongest first: of several things that happened to one test the first listed is its verdict. */
-export const precedence: readonly Verdict[] = ['crash', 'fail', 'hang', 'infra', 'pass', 'not-run'];
+export const precedence: readonly Verdict[] = [
+  'crash',
+  'fail',
+  'hang',
+  'infra',
+  'deviates',
+  'pass',
+  'not-run',
+];
 
 /** One test's verdict, and why. */
 export interface Judged {
@@ -29,6 +38,7 @@ const notStarted = 'never started: a test it depends on failed, or the run was c
 
 /** Whether the outcome leaves the run red. */
 export function isRed({ verdict, undeclared }: Judged): boolean {
+  if (verdict === 'deviates') return false;
   return verdict === 'not-run' ? undeclared : verdict !== 'pass';
 }
 

@@ -10,35 +10,47 @@ import { run } from '../process.ts';
 import type { DriverProfile } from '../profile/profile.ts';
 import type { DriverFacts } from '../report/contract.ts';
 import type { Target } from '../target/target.ts';
+import { moduleFromFile, moduleFromKernel } from './module-files.ts';
 
 export type { DriverFacts };
+
+/** What a user may have said about the driver; see harness/settings.ts. */
+export interface DriverSettings {
+  driverDiff?: string | undefined;
+  moduleFile?: string | undefined;
+}
 
 export class DriverFiles {
   readonly #cache: Cache;
   readonly #profile: DriverProfile;
-  readonly #diffFile: string | undefined;
+  readonly #settings: DriverSettings;
   /** The module as targets get it, by the tree it was built against. */
   readonly #built = new Map<string, Promise<Buffer>>();
   #facts: DriverFacts | undefined;
 
-  constructor(cache: Cache, profile: DriverProfile, diffFile: string | undefined) {
+  constructor(cache: Cache, profile: DriverProfile, settings: DriverSettings) {
     this.#cache = cache;
     this.#profile = profile;
-    this.#diffFile = diffFile;
+    this.#settings = settings;
   }
 
   /**
-   * @returns the module's path on the target
+   * @returns the module's path on the target; empty for a driver that is part of the kernel
    * @throws DriverError `MODULE_BUILD`; LabError those of building and of Target.put
    */
   async deploy(target: Target): Promise<string> {
     const { module } = this.#profile;
     const { kernelTree } = target;
+    if (module === undefined) return '';
+    if (module.source === 'kernel') return moduleFromKernel(target, module.name);
+    if (module.source === 'file') return moduleFromFile(target, module.name, this.#settings.moduleFile);
+    const { folder } = module.source;
     if (kernelTree.where === 'target') {
-      return (await buildModuleOnTarget(this.#cache, target, kernelTree, await this.#request())).file;
+      const request = await this.#request(folder);
+      return (await buildModuleOnTarget(this.#cache, target, kernelTree, request)).file;
     }
     const { directory } = kernelTree;
-    const build = this.#built.get(directory) ?? this.#build(target, directory);
+    const build = this.#built.get(directory) ?? this.#build(target, folder, directory);
     this.#built.set(directory, build);
     return target.put(await build, `${module.name}.ko`);
   }
@@ -49,22 +61,23 @@ export class DriverFiles {
     const agent = await startAgent();
     const version = await this.#profile.version(agent);
     await agent.end();
-    const commit = await commitOf(this.#profile.module.source);
+    const source = this.#profile.module?.source;
+    const commit = typeof source === 'object' ? await commitOf(source.folder) : '';
     this.#facts = { profile: this.#profile.name, version, commit };
     return this.#facts;
   }
 
-  async #build(target: Target, directory: string): Promise<Buffer> {
+  async #build(target: Target, source: string, directory: string): Promise<Buffer> {
     const architecture = architectureOfMachine(target.facts.machine);
     const tree = { where: 'host' as const, directory };
-    const built = await buildModule(this.#cache, { ...(await this.#request()), architecture, tree });
+    const built = await buildModule(this.#cache, { ...(await this.#request(source)), architecture, tree });
     return readFile(built.file);
   }
 
-  async #request() {
-    const { source, headers } = this.#profile.module;
-    const diff = this.#diffFile === undefined ? undefined : await readFile(this.#diffFile, 'utf8');
-    return { source, extraSources: headers, diff };
+  async #request(source: string) {
+    const { driverDiff } = this.#settings;
+    const diff = driverDiff === undefined ? undefined : await readFile(driverDiff, 'utf8');
+    return { source, extraSources: this.#profile.headers, diff };
   }
 }
 

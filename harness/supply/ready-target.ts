@@ -13,7 +13,7 @@ import type { DriverProfile } from '../profile/profile.ts';
 import type { TargetSource } from '../target/source.ts';
 import type { Target } from '../target/target.ts';
 import { Undo } from '../undo.ts';
-import { DriverFiles, type DriverFacts } from './driver-files.ts';
+import { DriverFiles, type DriverFacts, type DriverSettings } from './driver-files.ts';
 import type { Making } from './supply.ts';
 
 /** Milliseconds on hardware for the agent to greet. */
@@ -55,12 +55,11 @@ export class ReadyTargets implements Making<ReadyTarget> {
   readonly #files: DriverFiles;
   readonly #made = new Map<ReadyTarget, Made>();
 
-  /** @param diffFile applied to the driver's source before it is built */
-  constructor(source: TargetSource, cache: Cache, profile: DriverProfile, diffFile?: string) {
+  constructor(source: TargetSource, cache: Cache, profile: DriverProfile, settings: DriverSettings = {}) {
     this.#source = source;
     this.#cache = cache;
     this.#profile = profile;
-    this.#files = new DriverFiles(cache, profile, diffFile);
+    this.#files = new DriverFiles(cache, profile, settings);
   }
 
   get ahead(): boolean {

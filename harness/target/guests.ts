@@ -21,6 +21,21 @@ const amd64: QemuSpec = {
   append: [],
 };
 
+const newest: QemuSpec = {
+  ...standard,
+  name: 'qemu-arm64-newest',
+  kernel: { flavour: 'arm64', suite: 'trixie-backports' },
+};
+
+const middle: QemuSpec = {
+  ...standard,
+  name: 'qemu-arm64-6.12',
+  kernel: { flavour: 'arm64', suite: 'bookworm-backports' },
+};
+
+/** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
+const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
+
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   standard,
@@ -30,7 +45,7 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     machine: 'virt-arm64-16k',
     kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
   },
-  { ...standard, name: 'qemu-arm64-newest', kernel: { flavour: 'arm64', suite: 'trixie-backports' } },
+  newest,
   {
     ...standard,
     name: 'qemu-arm64-debug',
@@ -47,4 +62,13 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
   { ...standard, name: 'qemu-arm64-compat', programs: 'armhf' },
   { ...amd64, name: 'qemu-amd64-compat', programs: 'i386' },
+];
+
+/** Drivers that are not the rig's, each on the kernels that have it. */
+export const peers: readonly { project: string; profile: string; guest: QemuSpec }[] = [
+  { project: 'qemu-arm64-vgem', profile: 'vgem', guest: standard },
+  { project: 'qemu-arm64-6.12-vgem', profile: 'vgem', guest: middle },
+  { project: 'qemu-arm64-newest-vgem', profile: 'vgem', guest: newest },
+  { project: 'qemu-arm64-vivid', profile: 'vivid', guest: roomy },
+  { project: 'qemu-arm64-vivid-contig', profile: 'vivid-contig', guest: roomy },
 ];

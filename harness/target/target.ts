@@ -131,6 +131,8 @@ export interface Target {
   /** How it came to be here; unless given it was up already. */
   readonly origin?: 'restored' | 'booted';
 
+  /** Ability: the modules that came with its kernel lie on this machine, in this lib/modules/RELEASE. */
+  readonly kernelModules?: string;
   /** Ability: the console is recorded. */
   readonly console?: Console;
   /** Ability: physical memory can be read from outside. */

@@ -72,11 +72,11 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   });
 
   test('DBF-04 mappings lie inside, at any page, and are shared', async ({ agent, buffers }) => {
-    const { pageBytes } = buffers;
+    const { pageBytes, promises } = buffers;
     const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
     const nonce = newNonce();
     await (await buffer.map()).sign(nonce, 0);
-    for (let page = 0; page < PAGES; page++) {
+    for (let page = 0; page < (promises.subOffset ? PAGES : 1); page++) {
       const part = await buffer.map({ at: page * pageBytes, bytes: (PAGES - page) * pageBytes });
       await expect(part).toShowItsOwnPages(nonce);
       await part.unmap();

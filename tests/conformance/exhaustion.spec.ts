@@ -28,7 +28,7 @@ forEachStrategy(() => {
     const killed = async () => /^oom_kill (\d+)$/m.exec(await agent.readText('/proc/vmstat'))?.[1];
     const before = await killed();
     // A 32-bit kernel, or a strategy with offsets of few bits, may say that it cannot even name it.
-    for (const bytes of [2 * total, 2 ** 40, 2 ** 47, 2 ** 62]) {
+    for (const bytes of [2 * total, 2 ** 40, 2 ** 47, 2 ** 62].filter((each) => buffers.canSay(each))) {
       await expect(allocation(buffers, { bytes: BigInt(bytes) })).toFailWith(['ENOMEM', 'EOVERFLOW']);
     }
     expect(await killed(), 'processes killed for want of memory').toBe(before);

@@ -23,7 +23,8 @@ forEachStrategy(() => {
       for (const how of ['read', 'write'] as const) {
         const { mapping } = await buffer.map({ flags: [...flags] });
         const { minorFaults, majorFaults } = await mapping.touch(how);
-        const most = promises.prefaulted ? 0 : 64;
+        // Twice for each page where the CPU leaves it to the kernel to note that a page was written.
+        const most = promises.prefaulted ? 0 : 2 * 64;
         expect(minorFaults, `faults to ${how} 64 pages, ${flags.join() || 'no flag'}`).toBeLessThanOrEqual(
           most,
         );

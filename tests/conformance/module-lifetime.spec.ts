@@ -4,6 +4,7 @@
  * as one likes. kernel/module/main.c:delete_module, Documentation/driver-api/dma-buf.rst.
  */
 import { expect, forEachStrategy, newNonce, test, type Count } from '../../fixtures/index.ts';
+import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Balance } from '../../harness/judge/observation.ts';
 
@@ -43,9 +44,9 @@ for (const { cycles, tag } of CYCLES) {
     `PWR-06 loading and unloading ${cycles} times leaves nothing behind`,
     { tag },
     async ({ agent, driver, lifecycle }) => {
-      const before = await traces(agent, driver.profile.module.name);
+      const before = await traces(agent, moduleOf(driver.profile).name);
       await lifecycle.unload();
-      const without = await traces(agent, driver.profile.module.name);
+      const without = await traces(agent, moduleOf(driver.profile).name);
       for (let cycle = 0; cycle < cycles; cycle++) {
         await lifecycle.load();
         await agent.close(await agent.open(driver.profile.device, 'rdwr'));
@@ -54,14 +55,14 @@ for (const { cycles, tag } of CYCLES) {
       const unloaded: Balance = {
         what: `${cycles} cycles`,
         before: without,
-        after: await traces(agent, driver.profile.module.name),
+        after: await traces(agent, moduleOf(driver.profile).name),
       };
       await lifecycle.load();
       await expect(unloaded).toBalance();
       await expect({
         what: 'the module as it was',
         before,
-        after: await traces(agent, driver.profile.module.name),
+        after: await traces(agent, moduleOf(driver.profile).name),
       }).toBalance();
     },
   );

@@ -128,13 +128,14 @@ const orders = [
 ];
 
 forEachStrategy(() => {
+  // Soft, because which cuts a driver gets wrong tells what it computes with.
   test('MAP-09 a mapping that is cut before it is touched shows the right pages in every piece', async ({
     buffers,
   }) => {
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: 6 * buffers.pageBytes });
     for (const { title, apply } of cuts) {
       const pieces = await apply(await buffer.map(), 1);
-      await expect(pieces, title).toShowItsOwnPages(nonce);
+      await expect.soft(pieces, title).toShowItsOwnPages(nonce);
       for (const piece of pieces) await piece.unmap();
     }
   });
@@ -152,7 +153,7 @@ forEachStrategy(() => {
       const unit = buffer.pages / 6;
       const mapped = await buffer.map();
       const pieces = await apply(mapped, unit);
-      await expect(pieces, title).toShowItsOwnPages(nonce);
+      await expect.soft(pieces, title).toShowItsOwnPages(nonce);
       // A large page that reached out of its piece would be found where nothing is mapped.
       for (const page of holes.flatMap(([first, units]) => [first * unit, (first + units) * unit - 1])) {
         const load = () => mapped.pages(page, 1).mapping.load(0);
@@ -195,11 +196,13 @@ forEachStrategy(() => {
     for (const { title, apply } of cuts.filter((cut) => !cut.title.includes('DONTFORK'))) {
       const pieces = await apply(await buffer.map(), 1);
       const child = await agent.fork();
-      await expect(
-        pieces.map((piece) => piece.in(child.agent)),
-        `${title}, in the child`,
-      ).toShowItsOwnPages(nonce);
-      await expect(pieces, `${title}, in the parent`).toShowItsOwnPages(nonce);
+      await expect
+        .soft(
+          pieces.map((piece) => piece.in(child.agent)),
+          `${title}, in the child`,
+        )
+        .toShowItsOwnPages(nonce);
+      await expect.soft(pieces, `${title}, in the parent`).toShowItsOwnPages(nonce);
       await child.exit();
       for (const piece of pieces) await piece.unmap();
     }

@@ -3,6 +3,7 @@
  * PWR-03 to 05, 08: a device goes while its memory is in use. What is documented happens to mappings,
  * and never does anybody see memory that was given back. Documentation/driver-api/driver-model/driver.rst.
  */
+import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import {
   expect,
   forEachStrategy,
@@ -152,7 +153,7 @@ test('PWR-08 two devices of one driver know nothing of each other', async ({
 }) => {
   const instances = orSkip(driver.profile.system.instances, 'the driver makes one device');
   await lifecycle.unload();
-  await lifecycle.load([...driver.profile.module.parameters, ...instances.parameters]);
+  await lifecycle.load([...moduleOf(driver.profile).parameters, ...instances.parameters]);
   const attempts: Expectation[] = [];
   for (const call of ioctls.calls.filter(({ byId }) => byId !== undefined)) {
     await ioctls.with(call, async ({ situation, argument }) => {

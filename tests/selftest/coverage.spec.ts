@@ -6,6 +6,7 @@ import { expect, test } from '@playwright/test';
 import { Deadline } from '../../harness/deadline.ts';
 import { runOk } from '../../harness/process.ts';
 import { catalogue } from '../../harness/report/catalogue.ts';
+import { comparisonText } from '../../harness/report/comparison.ts';
 import { coverageOf, idsOf, type ClaimOutcome } from '../../harness/report/coverage-rows.ts';
 import { coverageText } from '../../harness/report/coverage-text.ts';
 
@@ -121,4 +122,41 @@ test('the page has a line for each id, whatever reasons contain', () => {
   expect(text).toContain('4 properties: 0 checked, 2 not run, 1 missing, 1 not applicable.');
   expect(text).toContain('no such \\| hardware');
   for (const id of Object.keys(small)) expect(text).toContain(`| ${id} |`);
+});
+
+/** Of one strategy, in one project. */
+function outcomeOf(title: string, verdict: ClaimOutcome['verdict'], cause = ''): ClaimOutcome {
+  return { title, project: 'p', strategy: 'dma-buf', verdict, cause, witnesses: [] };
+}
+
+test('a deviation on record is told with its reason, and stands out when runs are compared', () => {
+  const entries = {
+    'MAP-08': { claim: 'moves' },
+    'MAP-09': { claim: 'is | cut' },
+    'MAP-10': { claim: 'holds' },
+  };
+  const one = coverageOf(entries, [
+    outcomeOf('MAP-08 x', 'pass'),
+    outcomeOf('MAP-09 x', 'pass'),
+    outcomeOf('MAP-09 y', 'deviates', 'it is a pity (x.c:f)'),
+  ]);
+  expect(one.find(({ id }) => id === 'MAP-09')).toMatchObject({
+    coverage: 'checked',
+    verdicts: { pass: 1, deviates: 1 },
+    reasons: ['deviates as recorded: it is a pity (x.c:f)'],
+  });
+  const other = coverageOf(entries, [outcomeOf('MAP-09 x', 'pass'), outcomeOf('MAP-10 x', 'crash')]);
+  const table = comparisonText([
+    { driver: 'vgem', kernelRelease: '6.1.0', rows: one },
+    { driver: 'mine', kernelRelease: '6.12.1', rows: other },
+  ]);
+  expect(table.split('\n')).toEqual([
+    '|  | vgem | mine |',
+    '| --- | --- | --- |',
+    '| Linux | 6.1.0 | 6.12.1 |',
+    '| MAP-09 is \\| cut | deviates | holds |',
+    '| MAP-10 holds |  | **crash** |',
+    '| others that hold, of 1 | 1 | 0 |',
+    '',
+  ]);
 });

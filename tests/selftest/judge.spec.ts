@@ -8,6 +8,7 @@ import {
   describeRuns,
   drawLayout,
   hex,
+  drawPageOrder,
   judgeAlignment,
   judgeClaim,
   judgeContents,
@@ -239,6 +240,24 @@ test.describe('contents', () => {
     expect(foreign?.message).toContain('shows no page of this buffer');
     expect(blamed(judgePageOrder({ label: 'x', expected: [0, 1], seen: [0] }))).toEqual(['lab: evidence']);
     expect(blamed(judgePageOrder({ label: 'x', expected: [], seen: [] }))).toEqual(['lab: evidence']);
+  });
+
+  test('pages in the wrong order are told by stretches, and their usual cause is named', () => {
+    // As vgem shows six pages after mprotect() of page 1.
+    const split = { label: 'x', expected: [0, 1, 2, 3, 4, 5], seen: [0, 0, 0, 1, 2, 3] };
+    const [finding] = judgePageOrder(split);
+    expect(finding?.message).toContain('mapping 2-5: shows 0-3, belongs 2-5');
+    expect(finding?.message).toContain('counting begins anew with page 0 in every piece');
+    const [shifted] = judgePageOrder({ label: 'x', expected: [0, 1, 2], seen: [1, 2, 3] });
+    expect(shifted?.message).toContain('mapping 0-2: shows 1-3, belongs 0-2');
+    expect(shifted?.message).not.toContain('counting begins anew');
+    const [foreign] = judgePageOrder({ label: 'x', expected: [0, 1], seen: [null, null] });
+    expect(foreign?.message).toContain('memory of somebody else');
+
+    const picture = drawPageOrder({ ...split, label: '<x>' });
+    expect(picture.match(/fill="#d33"/g)).toHaveLength(5);
+    expect(picture).toContain('&lt;x>');
+    expect(drawPageOrder({ label: 'x', expected: [0, 1], seen: [0, 1] })).not.toContain('#d33');
   });
 });
 

@@ -6,10 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
 import { judgeMutant, uncontrolled, type RunReport } from '../../harness/mutation/judgement.ts';
+import { judgeMeta, metaMutantsIn, parseMetaMutant } from '../../harness/mutation/meta.ts';
 import { moduleFingerprint } from '../../harness/mutation/module-image.ts';
 import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/mutation/mutant.ts';
 import { grepFor } from '../../harness/mutation/suite-run.ts';
 import { lineOf, mutationFile, mutationText } from '../../harness/mutation/table.ts';
+import { run } from '../../harness/process.ts';
 import type { Red } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
 
@@ -191,6 +193,49 @@ test.describe('the description of a mutant', () => {
   });
 });
 
+test.describe('defects of the rig itself', () => {
+  const text = `M99 judge: any error will do.\nNoticed-by: judge.spec.ts\n\n${DIFF}`;
+
+  test('say which selftest has to notice', () => {
+    expect(parseMetaMutant('M99.diff', text)).toMatchObject({
+      ...{ id: 'M99', kind: 'judge', what: 'any error will do.', noticedBy: 'judge.spec.ts' },
+    });
+    expect(() => parseMetaMutant('M98.diff', text)).toThrow(/M98\.diff does not begin/);
+    expect(() => parseMetaMutant('M99.diff', DIFF)).toThrow(/Try: begin with "M99 part/);
+  });
+
+  test('are noticed by a test that fails, and by nothing less', () => {
+    const mutant = { noticedBy: 'judge.spec.ts' };
+    const rig = (verdict: Verdict): RunReport => report([{ ...red('', verdict, 'said'), about: 'rig' }]);
+    expect(judgeMeta(mutant, rig('fail'))).toMatchObject({ outcome: 'killed', message: 'said' });
+    expect(judgeMeta(mutant, rig('hang'))).toMatchObject({ outcome: 'infra', message: 'hang: said' });
+    expect(judgeMeta(mutant, rig('infra'))).toMatchObject({ outcome: 'infra' });
+    expect(judgeMeta(mutant, report([]))).toMatchObject({ outcome: 'survived' });
+    expect(judgeMeta(mutant, { said: 'out of memory' })).toMatchObject({ outcome: 'infra' });
+  });
+
+  test('all of tests/mutation/meta make sense and name a selftest that is there', async () => {
+    const mutants = await metaMutantsIn(join(root, 'tests', 'mutation', 'meta'));
+    expect(mutants.map(({ id }) => id)).toEqual(mutants.map((_, index) => `M${index + 1}`));
+    expect(mutants.length).toBeGreaterThanOrEqual(8);
+    const specs = readdirSync(join(root, 'tests', 'selftest'));
+    for (const { noticedBy } of mutants) expect(specs).toContain(noticedBy);
+  });
+});
+
+test('every diff applies to the driver and the rig as they are', async () => {
+  const meta = join(root, 'tests', 'mutation', 'meta');
+  const files = [folder, meta].flatMap((each) => readdirSync(each).map((name) => join(each, name)));
+  const rejected = await Promise.all(
+    files.map(async (input) => {
+      const argv = ['patch', '--dry-run', '--strip=1', '--fuzz=0', '--force', '--input', input] as const;
+      const { code, stdout } = await run([...argv], { cwd: root });
+      return code === 0 ? [] : [`${input}: ${stdout}`];
+    }),
+  );
+  expect(rejected.flat(), 'make them again: the source around what they change has changed').toEqual([]);
+});
+
 test('checks are selected by id, once for each strategy that is asked for', () => {
   const grep = new RegExp(grepFor(['fd-per-buffer'], ['BND-04', 'CON-01']));
   const of = (title: string) => grep.test(`qemu-arm64 conformance/x.spec.ts ${title}`);
@@ -258,10 +303,7 @@ test.describe('two modules with the same fingerprint', () => {
 });
 
 test('the command line says what is wrong with it, and lists without a guest', async () => {
-  const { run } = await import('../../harness/process.ts');
   const own = mkdtempSync(join(tmpdir(), 'bufrig-mutation-'));
-  const bufrig = (...args: string[]) =>
-    run(['node', join(root, 'harness/cli/bufrig.mjs'), 'mutation', ...args], { cwd: root });
   try {
     writeFileSync(join(own, 'not-a.diff'), 'hello\n');
     for (const [args, says] of [
@@ -283,6 +325,11 @@ test('the command line says what is wrong with it, and lists without a guest', a
     rmSync(own, { recursive: true });
   }
 });
+
+/** `npx bufrig mutation` with these arguments. */
+function bufrig(...args: string[]) {
+  return run(['node', join(root, 'harness/cli/bufrig.mjs'), 'mutation', ...args], { cwd: root });
+}
 
 /** A small ELF file of 64 bits with these sections. */
 function elf(...sections: readonly [name: string, flags: number, bytes: string][]): Buffer {

@@ -95,13 +95,23 @@ test.describe('one taxonomy', () => {
       'the rig is not well': 'fail',
     });
     expect(summary.notRun).toMatchObject([{ claim: 'GEO-11', reason: 'the target has no IOMMU' }]);
-    expect(summary.claims).toEqual({ pass: 2, fail: 2, crash: 3, hang: 1, infra: 2, 'not-run': 2 });
+    expect(summary.claims).toEqual({
+      pass: 2,
+      deviates: 0,
+      fail: 2,
+      crash: 3,
+      hang: 1,
+      infra: 2,
+      'not-run': 2,
+    });
     expect(summary.rig).toMatchObject({ pass: 1, fail: 1 });
     expect(summary.colour).toBe('driver');
     expect(run.code).toBe(1);
 
     const text = run.stdout;
-    expect(text).toContain('8 of 12 claims checked: pass 2, fail 2, crash 3, hang 1, infra 2, not-run 2.');
+    expect(text).toContain(
+      '8 of 12 claims checked: pass 2, deviates 0, fail 2, crash 3, hang 1, infra 2, not-run 2.',
+    );
     expect(text).toContain('on qemu-arm64 (Linux 6.1.0-56-arm64 aarch64, 4 KiB pages, tcg)');
     expect(text).toContain('driver contigbuf 0.1.0 (0123abc+)');
     expect(text).toMatch(/The driver is red \(6\)\n {2}crash/);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The tables of machines and guests, and what a guest asks of the host. */
+import { contigbuf } from '../../harness/profile/contigbuf.ts';
+import type { DriverProfile } from '../../harness/profile/profile.ts';
+import { vgem } from '../../harness/profile/vgem.ts';
+import type { TargetFacts } from '../../harness/target/target.ts';
 import { expect, test } from '@playwright/test';
 import { whyNotHere } from '../../fixtures/applicability.ts';
 import { architectureFacts } from '../../harness/build/architectures.ts';
@@ -77,8 +81,23 @@ test('a claim that does not apply to a target says why', () => {
     accelerator: 'none',
     details: {},
   } as const;
-  expect(whyNotHere(title, { ...facts, machine: 'armv7l' })).toContain('mmap2');
-  expect(whyNotHere(title, { ...facts, machine: 'aarch64', programs: 'armhf' })).toContain('mmap2');
-  expect(whyNotHere(title, { ...facts, machine: 'aarch64' })).toBeUndefined();
-  expect(whyNotHere('BND-04 something else', { ...facts, machine: 'armv7l' })).toBeUndefined();
+  const on = (machine: string, more: Partial<TargetFacts> = {}) => ({
+    facts: { ...facts, machine, ...more },
+    profile: contigbuf,
+    promises: contigbuf.properties,
+  });
+  expect(whyNotHere(title, on('armv7l'))).toContain('mmap2');
+  expect(whyNotHere(title, on('aarch64', { programs: 'armhf' }))).toContain('mmap2');
+  expect(whyNotHere(title, on('aarch64'))).toBeUndefined();
+  expect(whyNotHere('BND-04 something else', on('armv7l'))).toBeUndefined();
+});
+
+test('nor one that the profile promises nothing about', () => {
+  const title = 'GEO-03 a buffer of 1 MiB is physically contiguous';
+  const machine = { name: 'x', kernelRelease: '6.1.0', machine: 'aarch64', pageBytes: 4096, bootId: '1' };
+  const facts = { ...machine, accelerator: 'none', details: {} } as const;
+  const of = (profile: DriverProfile) => ({ facts, profile, promises: profile.properties });
+  expect(whyNotHere(title, of(contigbuf))).toBeUndefined();
+  expect(whyNotHere(title, of(vgem))).toContain('does not promise contiguous memory');
+  expect(whyNotHere('GEO-03 what is not promised is found in pieces', of(vgem))).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { projectFolder, type RigResult } from './rig-run.ts';
 import { expect, test } from './system-test.ts';
 
-const MANY = 'fd-per-buffer.*BND-0';
+const MANY = 'fd-per-buffer.*BND-0[1-4]';
 const diff = (name: string) => ({
   BUFRIG_DRIVER_DIFF: join(projectFolder, 'tests', 'system', 'diffs', `${name}.diff`),
 });

@@ -49,6 +49,7 @@ export async function bootTarget(recipe: Recipe, within: Deadline): Promise<Targ
         ...abilitiesOf(guest, recipe, () => undo.run()),
         origin: 'booted',
         kernelTree: recipe.kernel.tree,
+        kernelModules: recipe.kernel.modules,
         accelerator: recipe.accelerator.name,
         programs: recipe.spec.programs,
         details: { ...detailsOf(recipe, files), 'boot to login': `${seconds} s` },

@@ -22,8 +22,8 @@ import { GUEST_DIRECTORY, guestOptions, recipeFor, type Recipe } from './recipe.
 import { RunFolder } from './run-folder.ts';
 import { discard, savedGuest, type SavedGuest } from './saved-guest.ts';
 
-/** Milliseconds on hardware from QEMU's start to a login; measured under emulation: 1 s. */
-const RESTORE_LIMIT = 6000;
+/** Milliseconds on hardware from QEMU's start to a login, as for booting; measured under emulation: 1 s. */
+const RESTORE_LIMIT = 12_000;
 /** Saved guests that may turn out to be of no use before the rig stops making them. */
 const TRIES = 2;
 
@@ -51,8 +51,9 @@ export class GuestCopies implements TargetSource {
     try {
       return await restoreTarget(recipe, saved, deadline);
     } catch (error) {
-      await discard(this.#context.cache, saved.directory);
       this.#giveUpOn(error);
+      // Others use it, too: that this machine was slow once is no reason to take it from them.
+      if (isAboutState(error) || this.#useless >= TRIES) await discard(this.#context.cache, saved.directory);
       return bootTarget(recipe, deadline);
     }
   }
@@ -63,7 +64,7 @@ export class GuestCopies implements TargetSource {
       return await savedGuest(recipe, cache, deadline, (saved) => examine(recipe, saved, deadline), announce);
     } catch (error) {
       // What keeps a guest from booting is not about saving it.
-      if (!(error instanceof LabError) || error.code !== 'SAVED_STATE') throw error;
+      if (!isAboutState(error)) throw error;
       this.#giveUpOn(error);
       return undefined;
     }
@@ -75,6 +76,10 @@ export class GuestCopies implements TargetSource {
       `${this.#spec.name}: cannot be restored, booting a guest instead: ${messageOf(error)}`,
     );
   }
+}
+
+function isAboutState(error: unknown): boolean {
+  return error instanceof LabError && error.code === 'SAVED_STATE';
 }
 
 /** @throws LabError `SAVED_STATE`; those of SSH */
@@ -89,6 +94,7 @@ export async function restoreTarget(recipe: Recipe, saved: SavedGuest, within: D
       ...abilitiesOf(guest, recipe, () => undo.run()),
       origin: 'restored',
       kernelTree: recipe.kernel.tree,
+      kernelModules: recipe.kernel.modules,
       accelerator: recipe.accelerator.name,
       programs: recipe.spec.programs,
       details: detailsOf(recipe, saved.files),

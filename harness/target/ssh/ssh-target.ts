@@ -40,6 +40,8 @@ export interface OwnDirectory {
 
 /** What a machine can do beside running commands, as far as whoever started it knows how. */
 export interface Abilities {
+  /** Folder on this machine: lib/modules/RELEASE of its kernel. */
+  kernelModules?: string | undefined;
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
@@ -59,6 +61,7 @@ export class SshTarget implements Target {
   readonly facts: TargetFacts;
   readonly patience: number;
   readonly kernelTree: KernelTree;
+  declare readonly kernelModules?: string;
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
@@ -83,6 +86,7 @@ export class SshTarget implements Target {
     this.patience = machine.connection.patience;
     this.kernelTree = machine.kernelTree;
     // Left out rather than undefined, for whoever looks whether the property is there.
+    if (abilities.kernelModules !== undefined) this.kernelModules = abilities.kernelModules;
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;

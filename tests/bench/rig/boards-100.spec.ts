@@ -8,14 +8,15 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, rigTest as test, timed } from '../../../fixtures/rig-bench.ts';
 import { Deadline } from '../../../harness/deadline.ts';
-import { lineThrough } from '../../../harness/measure/line.ts';
 import { summarize } from '../../../harness/measure/statistics.ts';
 import { Connection } from '../../../harness/target/ssh/connection.ts';
 import type { TargetFacts } from '../../../harness/target/target.ts';
 import { FaultyServer } from '../../selftest/ssh-server.ts';
+import { recordGrowth } from './growth.ts';
 
 const COUNTS = [1, 10, 25, 50, 100];
 const COMMANDS = 20;
+const ROUNDS = 5;
 const MIB = 1024 * 1024;
 
 /** There is no machine behind these boards. */
@@ -40,47 +41,40 @@ interface Round {
 test('boards-100: time, memory and fairness with up to 100 simulated boards', async ({ record }) => {
   // What is compiled and allocated once, is now.
   await drive(10);
-  const rounds: Round[] = [];
-  for (const boards of COUNTS) rounds.push(await drive(boards));
-  for (const { plot, unit, value } of [
-    { plot: 'time to drive all boards', unit: 'ms', value: ({ milliseconds }: Round) => milliseconds },
-    { plot: 'memory of runner and servers', unit: 'MiB', value: ({ bytes }: Round) => bytes / MIB },
-  ]) {
-    for (const round of rounds) {
-      await record(facts, {
-        id: `boards-100/${unit}/${round.boards}`,
-        title: `${plot}, ${round.boards} boards`,
-        unit,
-        better: 'lower',
-        samples: [value(round)],
-        point: {
-          plot,
-          series: `${COMMANDS} commands each`,
-          x: round.boards,
-          axis: 'boards',
-          shows: 'median',
-        },
-      });
-    }
-    const line = lineThrough(rounds.map((round) => ({ x: round.boards, y: value(round) })));
-    await record(facts, {
-      id: `boards-100/line/${unit}`,
-      title: `${plot}: distance from a straight line of ${line.slope.toFixed(2)} ${unit} a board`,
-      unit: 'of the highest',
-      better: 'lower',
-      samples: [line.deviation],
-    });
+  const rounds: Round[][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const curve: Round[] = [];
+    for (const boards of COUNTS) curve.push(await drive(boards));
+    rounds.push(curve);
   }
-  const { waits = [] } = rounds.at(-1) ?? {};
-  expect(waits, 'boards that got all their answers').toHaveLength(COUNTS.at(-1) ?? 0);
-  const longest = Math.max(...waits);
+  const curves = (y: (round: Round) => number) =>
+    rounds.map((curve) => curve.map((round) => ({ x: round.boards, y: y(round) })));
+  const common = { id: 'boards-100', axis: 'boards' };
+  await recordGrowth(record, facts, {
+    ...common,
+    what: `time to drive all boards, ${COMMANDS} commands each`,
+    unit: 'ms',
+    rounds: curves(({ milliseconds }) => milliseconds),
+  });
+  await recordGrowth(record, facts, {
+    ...common,
+    what: 'memory of runner and servers',
+    unit: 'MiB',
+    rounds: curves(({ bytes }) => bytes / MIB),
+  });
+  const fullest = rounds.map((curve) => curve.at(-1)?.waits ?? []);
+  for (const waits of fullest)
+    expect(waits, 'boards that got all their answers').toHaveLength(COUNTS.at(-1) ?? 0);
   await record(facts, {
     id: 'boards-100/starvation',
     title: 'the board that waited longest',
     unit: 'ms',
     better: 'lower',
-    samples: [longest],
-    baseline: { title: 'the median of all boards', samples: [summarize(waits).median] },
+    samples: fullest.map((waits) => Math.max(...waits)),
+    baseline: {
+      title: 'the median of all boards',
+      samples: fullest.map((waits) => summarize(waits).median),
+    },
   });
 });
 

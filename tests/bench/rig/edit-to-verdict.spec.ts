@@ -4,21 +4,22 @@
  * the module anew, against a cold boot. The change is another one each time, so that nothing is cached.
  */
 import { readFile, writeFile } from 'node:fs/promises';
-import { expect, rigTest as test } from '../../../fixtures/rig-bench.ts';
 import { guests } from '../../../harness/target/guests.ts';
 import type { TargetFacts } from '../../../harness/target/target.ts';
-import { projectFolder, Rig } from '../../system/rig-run.ts';
+import { projectFolder } from '../../system/rig-run.ts';
 import { factsIn } from './facts-in.ts';
+import { expect, test } from './rig-test.ts';
 
 const SAMPLES = 6;
 const FILE = 'driver/module/main.c';
-const CHECK = 'GEO-01 .*@fd-per-buffer';
+/** Tags of a describe block come before the title. */
+const CHECK = '@fd-per-buffer GEO-01 a mapping starts on a page';
 
 test('edit-to-verdict: a line of the driver, the verdict of one check', async ({
   coldBoot,
   record,
+  rig,
 }, testInfo) => {
-  const rig = new Rig();
   const [taken, boots]: [number[], number[]] = [[], []];
   let facts: TargetFacts | undefined;
   await coldBoot();
@@ -35,7 +36,6 @@ test('edit-to-verdict: a line of the driver, the verdict of one check', async ({
     boots.push((await coldBoot()) / 1000);
     facts = factsIn(result);
   }
-  rig.close();
   if (facts === undefined) return;
   await record(facts, {
     id: 'edit-to-verdict',
@@ -49,15 +49,15 @@ test('edit-to-verdict: a line of the driver, the verdict of one check', async ({
 
 /** A unified diff that says something else in the module's description. */
 async function edit(mark: string): Promise<string> {
-  const lines = (await readFile(`${projectFolder}/${FILE}`, 'utf8')).split('\n');
+  const lines = (await readFile(`${projectFolder}/${FILE}`, 'utf8')).trimEnd().split('\n');
   const at = lines.findIndex((line) => line.startsWith('MODULE_DESCRIPTION('));
   const line = lines[at];
   expect(line, `${FILE} has a description`).toBeDefined();
   const changed = line?.replace('")', ` ${mark}")`);
   const around = (from: number, to: number) => lines.slice(from, to).map((each) => ` ${each}`);
   const [before, after] = [around(at - 3, at), around(at + 1, at + 4)];
-  const count = before.length + 1 + after.length;
-  const head = `@@ -${at - 2},${count} +${at - 2},${count} @@`;
+  const place = `${at - 2},${before.length + 1 + after.length}`;
+  const head = `@@ -${place} +${place} @@`;
   return [`--- a/${FILE}`, `+++ b/${FILE}`, head, ...before, `-${line}`, `+${changed}`, ...after, ''].join(
     '\n',
   );

@@ -2,56 +2,37 @@
 /** What one guest more costs, from the first to the fourth: time to its login, and the host's memory. */
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { expect, rigTest as test, timed } from '../../../fixtures/rig-bench.ts';
-import { lineThrough } from '../../../harness/measure/line.ts';
-import type { Target } from '../../../harness/target/target.ts';
+import { rigTest as test, timed } from '../../../fixtures/rig-bench.ts';
+import type { Point } from '../../../harness/measure/line.ts';
+import type { Target, TargetFacts } from '../../../harness/target/target.ts';
+import { recordGrowth } from './growth.ts';
 
 const GUESTS = 4;
+const ROUNDS = 3;
 const MIB = 1024 * 1024;
 
 test('guest-growth: time and memory of up to four guests', async ({ boot, record }) => {
-  const guests: Target[] = [];
-  const points: { guests: number; milliseconds: number; bytes: number }[] = [];
-  let milliseconds = 0;
-  for (let count = 1; count <= GUESTS; count++) {
-    milliseconds += await timed(async () => guests.push(await boot()));
-    const each = await Promise.all(guests.map(memoryOf));
-    points.push({ guests: count, milliseconds, bytes: each.reduce((sum, bytes) => sum + bytes, 0) });
-  }
-  const facts = guests[0]?.facts;
-  expect(facts).toBeDefined();
-  if (facts === undefined) return;
-  for (const { plot, unit, value } of [
-    {
-      plot: 'time to the last login',
-      unit: 'ms',
-      value: (point: (typeof points)[number]) => point.milliseconds,
-    },
-    {
-      plot: 'memory of all guests',
-      unit: 'MiB',
-      value: (point: (typeof points)[number]) => point.bytes / MIB,
-    },
-  ]) {
-    for (const point of points) {
-      await record(facts, {
-        id: `guest-growth/${unit}/${point.guests}`,
-        title: `${plot}, ${point.guests} guests`,
-        unit,
-        better: 'lower',
-        samples: [value(point)],
-        point: { plot, series: 'guests', x: point.guests, axis: 'guests', shows: 'median' },
-      });
+  const [time, memory]: [Point[][], Point[][]] = [[], []];
+  let facts: TargetFacts | undefined;
+  for (let round = 0; round < ROUNDS; round++) {
+    const guests: Target[] = [];
+    const [times, memories]: [Point[], Point[]] = [[], []];
+    let taken = 0;
+    for (let count = 1; count <= GUESTS; count++) {
+      taken += await timed(async () => guests.push(await boot()));
+      times.push({ x: count, y: taken });
+      const each = await Promise.all(guests.map(memoryOf));
+      memories.push({ x: count, y: each.reduce((sum, bytes) => sum + bytes, 0) / MIB });
     }
-    const line = lineThrough(points.map((point) => ({ x: point.guests, y: value(point) })));
-    await record(facts, {
-      id: `guest-growth/line/${unit}`,
-      title: `${plot}: distance from a straight line of ${line.slope.toFixed(0)} ${unit} a guest`,
-      unit: 'of the highest',
-      better: 'lower',
-      samples: [line.deviation],
-    });
+    facts = guests[0]?.facts;
+    await Promise.all(guests.map((guest) => guest.close()));
+    time.push(times);
+    memory.push(memories);
   }
+  if (facts === undefined) return;
+  const common = { id: 'guest-growth', axis: 'guests' };
+  await recordGrowth(record, facts, { ...common, what: 'time to the last login', unit: 'ms', rounds: time });
+  await recordGrowth(record, facts, { ...common, what: 'memory of all guests', unit: 'MiB', rounds: memory });
 });
 
 /** Bytes of the host that a guest's emulator has for itself, its share of what is shared included. */

@@ -4,11 +4,10 @@
  * all, with 1 and 2 workers and with both isolations (`suite`), and what isolation per test adds to
  * one test on average (`isolation`), which is the difference of two of these runs.
  */
-import { expect, rigTest as test } from '../../../fixtures/rig-bench.ts';
 import { guests } from '../../../harness/target/guests.ts';
 import type { TargetFacts } from '../../../harness/target/target.ts';
-import { Rig } from '../../system/rig-run.ts';
 import { factsIn } from './facts-in.ts';
+import { expect, test } from './rig-test.ts';
 
 const ROUNDS = 3;
 const OTHER_STRATEGIES = '@offset-cookie|@offset-aperture|@offset-physical|@dma-buf';
@@ -29,8 +28,8 @@ const ways: Way[] = [
 test('suite, isolation: the default selection on one strategy against cold boots', async ({
   coldBoot,
   record,
+  rig,
 }) => {
-  const rig = new Rig();
   const seconds = new Map(ways.map((way) => [way, [] as number[]]));
   const boots: number[] = [];
   let tests = 0;
@@ -53,7 +52,6 @@ test('suite, isolation: the default selection on one strategy against cold boots
       facts = factsIn(result);
     }
   }
-  rig.close();
   expect(tests, 'tests that passed').toBeGreaterThan(100);
   if (facts === undefined) return;
   const common = { unit: 's', better: 'lower' } as const;

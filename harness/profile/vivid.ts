@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+/**
+ * The profiles of vivid, Linux's virtual video driver, whose buffers are videobuf2's: scattered pages of
+ * vmalloc, or one contiguous piece as drivers of real cameras have it. A queue belongs to one open file
+ * and its buffers go together, so each buffer here has a device of its own.
+ */
+import type { Agent } from '../agent/client.ts';
+import { attempt, SyscallError } from '../agent/errors.ts';
+import { LabError } from '../errors.ts';
+import type { Deviation } from './deviations.ts';
+import type { Access, AllocatedBuffer, DriverProfile, Properties, Strategy } from './profile.ts';
+import {
+  createBuffers,
+  exportBuffer,
+  GREY,
+  MEMORY_MMAP,
+  pictureFormat,
+  queryBuffer,
+  requestBuffers,
+  v4l2Requests,
+  VIDEO_CAPTURE,
+} from './v4l2.ts';
+
+/** vivid-core.h: VIVID_MAX_DEVS */
+const DEVICES = 64;
+const node = (device: number) => `/dev/video${device}`;
+/** vivid's inputs are a webcam, a tuner, S-Video and HDMI; the last one takes any size of picture. */
+const HDMI = 3;
+/** vivid-vid-common.c: vivid_min_rect */
+const LEAST_BYTES = 48 * 48;
+const PICTURE = { type: VIDEO_CAPTURE, width: 48, height: 48, pixelformat: GREY };
+const O_CLOEXEC = 0o2000000;
+const accessFlags: Record<Access, number> = { rdonly: 0, wronly: 1, rdwr: 2 };
+
+/** The whole buffer is mapped, whatever part was asked for. */
+const insideADmaBuf: Pick<Deviation, 'strategies' | 'title' | 'reason' | 'source'> = {
+  strategies: ['dma-buf'],
+  reason: 'a mapping of a dma-buf that begins inside the buffer shows the buffer from page 0 on',
+  source:
+    'drivers/media/common/videobuf2/videobuf2-dma-contig.c:vb2_dc_mmap, videobuf2-vmalloc.c:vb2_vmalloc_mmap',
+};
+
+const fdPerBuffer: Strategy = {
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({ allocate: ({ bytes }) => onFreeDevice(agent, access, Number(bytes)) }),
+};
+
+const dmaBuf: Strategy = {
+  properties: {
+    file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['EINVAL'] },
+    outOfBounds: ['EINVAL', 'EOVERFLOW'],
+    // Documentation/driver-api/dma-buf.rst: any part of a dma-buf can be mapped.
+    subOffset: true,
+    readOnlyFiles: 'allowed',
+  },
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({
+      allocate: async ({ bytes }) =>
+        exported(agent, await onFreeDevice(agent, 'rdwr', Number(bytes)), access),
+    }),
+};
+
+/** What videobuf2 does, whatever allocates for it. */
+const deviations: readonly Deviation[] = [
+  {
+    claim: 'BND-02',
+    strategies: ['fd-per-buffer'],
+    kernels: { before: [6, 12] },
+    says: /must-fail: mmap of 4 KiB from page 8 of the .* succeeded/,
+    reason: 'offsets are an aperture, where the queue’s next buffer lies behind the end of one',
+    source: 'drivers/media/common/videobuf2/videobuf2-core.c:__setup_offsets, up to Linux 6.1',
+  },
+  {
+    claim: 'BND-10',
+    title: 'every range of buffers',
+    strategies: ['fd-per-buffer'],
+    kernels: { before: [6, 12] },
+    says: /must-fail: mmap of \d+ pages from page (\d+) of \1, rw, shared succeeded/,
+    reason: 'offsets are an aperture, where the queue’s next buffer lies behind the end of one',
+    source: 'drivers/media/common/videobuf2/videobuf2-core.c:__setup_offsets, up to Linux 6.1',
+  },
+  ...(['BND-14', 'DBF-04', 'MAP-14'] as const).map((claim): Deviation => ({
+    claim,
+    says: /page-order: .* show the wrong memory[^]*counting begins anew with page 0 in every piece/,
+    ...insideADmaBuf,
+  })),
+  // The pages that are seen, against those that belong there.
+  { claim: 'BND-10', says: /mmap of \d+ pages from page [1-9]\d* of [^]*\n\+ +0,\n/, ...insideADmaBuf },
+  { claim: 'BND-15', says: /^Error: seed \d+\n[^]*\nexpected .*, saw /, ...insideADmaBuf },
+  {
+    claim: 'MAP-02',
+    strategies: ['dma-buf'],
+    says: /must-fail: mmap of \d+ bytes, MAP_PRIVATE, .* succeeded/,
+    reason: 'private mappings of a dma-buf are made, and of contiguous memory they tell its address',
+    source: 'drivers/media/common/videobuf2/videobuf2-dma-contig.c:vb2_dc_dmabuf_ops_mmap',
+  },
+];
+
+/** @param allocator vivid's parameter: 0 for vmalloc, 1 for contiguous memory */
+function vividProfile(
+  name: string,
+  allocator: 0 | 1,
+  properties: Pick<Properties, 'contiguous' | 'mappingClass'>,
+): DriverProfile {
+  const each = (value: number) => Array.from({ length: DEVICES }, () => value).join();
+  return {
+    name,
+    module: {
+      name: 'vivid',
+      source: 'kernel',
+      // Of all the nodes a device can have, the one that captures video.
+      parameters: [`n_devs=${DEVICES}`, `node_types=${each(1)}`, `allocators=${each(allocator)}`],
+    },
+    device: node(DEVICES - 1),
+    strategies: { 'fd-per-buffer': fdPerBuffer, 'dma-buf': dmaBuf },
+    properties: {
+      ...properties,
+      tellsAddresses: false,
+      zeroed: true,
+      outOfBounds: ['EINVAL'],
+      tooLarge: ['ENOMEM', 'EINVAL'],
+      sizeMost: 2n ** 32n - 1n,
+      memories: {},
+      absentMemory: [],
+      cacheModes: [],
+      prefaulted: true,
+      // videobuf2-core.c: vb2_mmap() finds a buffer by the offset of its first byte.
+      subOffset: false,
+      privateMaps: ['EINVAL'],
+      // The same: capturing is for those who read. Of a file opened read-only, VM_SHARED is gone.
+      unreadableMaps: ['EINVAL'],
+      readOnlyFiles: ['EINVAL'],
+      executableMaps: 'allowed',
+      debuggable: false,
+      freeWhileMapped: 'orphan',
+      file: { read: ['EBUSY'], write: ['EINVAL'], seek: ['ESPIPE'] },
+    },
+    exporterName: `videobuf2_${allocator === 0 ? 'vmalloc' : 'dma_contig'}`,
+    system: { nodeMode: 0o660, shown: ['/sys/module/vivid/'], alive: {} },
+    helpers: [],
+    deviations,
+    offeredMemories: () => Promise.resolve([]),
+    version: (agent) => Promise.resolve(`of Linux ${agent.hello.kernelRelease}`),
+  };
+}
+
+export const vivid = vividProfile('vivid', 0, { contiguous: false, mappingClass: 'mixed' });
+export const vividContig = vividProfile('vivid-contig', 1, { contiguous: true, mappingClass: 'pfn-io' });
+
+/** Where the search for a free device begins, so that it seldom takes more than one try. */
+let next = 0;
+
+async function onFreeDevice(agent: Agent, access: Access, bytes: number): Promise<AllocatedBuffer> {
+  for (let tried = 0; tried < DEVICES; tried++) {
+    const fd = await agent.open(node(next++ % DEVICES), access);
+    try {
+      return await allocate(agent, fd, bytes);
+    } catch (error) {
+      await agent.close(fd);
+      if (!(error instanceof SyscallError) || error.errno !== 'EBUSY') throw error;
+    }
+  }
+  throw new LabError('PROFILE', `all ${DEVICES} devices of vivid have a buffer already`);
+}
+
+/** The one buffer of the device. A picture may be larger than its format says, so it takes any size. */
+async function allocate(agent: Agent, fd: number, bytes: number): Promise<AllocatedBuffer> {
+  const input = Buffer.alloc(4);
+  input.writeInt32LE(HDMI);
+  await agent.ioctl(fd, v4l2Requests.S_INPUT, input);
+  await agent.ioctl(fd, v4l2Requests.S_FMT, pictureFormat.encode(PICTURE));
+  const memory = MEMORY_MMAP;
+  // What is smaller than the picture is refused; it takes a page all the same.
+  const sizeimage = bytes === 0 ? 0 : Math.max(bytes, LEAST_BYTES);
+  const wanted = createBuffers.encode({ ...PICTURE, count: 1, memory, sizeimage });
+  const { index } = createBuffers.decode((await agent.ioctl(fd, v4l2Requests.CREATE_BUFS, wanted)).data);
+  const asked = queryBuffer.encode({ index: index ?? 0n, type: VIDEO_CAPTURE });
+  const { offset, length } = queryBuffer.decode((await agent.ioctl(fd, v4l2Requests.QUERYBUF, asked)).data);
+  const free = async () => {
+    const none = requestBuffers.encode({ count: 0, type: VIDEO_CAPTURE, memory });
+    await agent.ioctl(fd, v4l2Requests.REQBUFS, none);
+  };
+  const close = () => agent.close(fd);
+  return {
+    fd,
+    mmapOffset: offset ?? 0n,
+    requestedBytes: bytes,
+    // vb2_mmap() counts in whole pages, and the allocators do.
+    allocatedBytes: Math.ceil(Number(length) / agent.pageBytes) * agent.pageBytes,
+    close,
+    free,
+    release: close,
+  };
+}
+
+/** The same buffer as a dma-buf; the device's file stays open beside it. */
+async function exported(agent: Agent, buffer: AllocatedBuffer, access: Access): Promise<AllocatedBuffer> {
+  const device = buffer.fd;
+  const { ok, errno } = await attempt(() =>
+    agent.ioctl(
+      device,
+      v4l2Requests.EXPBUF,
+      exportBuffer.encode({ type: VIDEO_CAPTURE, flags: O_CLOEXEC | accessFlags[access] }),
+    ),
+  );
+  if (ok === undefined) {
+    await agent.close(device);
+    throw new LabError('PROFILE', `vivid exports no dma-buf: ${errno}`);
+  }
+  const fd = Number(exportBuffer.decode(ok.data).fd);
+  const closeBoth = async () => {
+    await Promise.all([device, fd].map((each) => agent.close(each)));
+  };
+  return { ...buffer, fd, mmapOffset: 0n, close: closeBoth, release: closeBoth };
+}
