@@ -11,7 +11,7 @@ test('SRC-01 sparse finds nothing in the driver, as it is built for this kernel'
   settings,
   target,
 }) => {
-  // A build takes 10 s on an idle machine.
+  // A build, and on a busy machine.
   test.setTimeout(600_000);
   const looked = await lookWithSparse({ cache, driver, settings, target });
   expect(looked, 'files that sparse looked at').toBeGreaterThan(0);
