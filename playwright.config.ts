@@ -2,7 +2,7 @@
 /** Where the rig runs (projects) and what comes out (reporters); the one reader of the environment. */
 import { join } from 'node:path';
 import { defineConfig, type ReporterDescription } from '@playwright/test';
-import type { RigOptions, TestOptions } from './fixtures/options.ts';
+import type { IsolationOption, RigOptions, TestOptions } from './fixtures/options.ts';
 import { profiles } from './harness/profile/profiles.ts';
 import { strategyNames } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
@@ -17,14 +17,14 @@ const boards: SshSpec[] = [
   // { kind: 'ssh', name: 'zcu102', address: 'ssh://root@zcu102.lab', hostKey: 'SHA256:...', kernelTree: '/srv/zcu102/linux' },
 ];
 
-export default defineConfig<Pick<TestOptions, 'samples'>, RigOptions>({
+export default defineConfig<Pick<TestOptions, 'samples'> & IsolationOption, RigOptions>({
   testDir: 'tests',
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
   timeout: 120_000,
   expect: { timeout: 30_000 },
-  use: { settings, profile: 'contigbuf' },
+  use: { settings, profile: 'contigbuf', isolation: settings.isolation },
   reporter: reporters(),
   projects: [
     { name: 'selftest', testMatch: 'selftest/**/*.spec.ts', fullyParallel: true },

@@ -8,24 +8,27 @@ import { LabError } from './errors.ts';
 export class Deadline {
   readonly #end: number;
   readonly #total: number;
+  readonly #signal: AbortSignal | undefined;
 
-  private constructor(milliseconds: number) {
+  private constructor(milliseconds: number, signal: AbortSignal | undefined) {
     this.#total = milliseconds;
+    this.#signal = signal;
     this.#end = performance.now() + milliseconds;
   }
 
-  static in(milliseconds: number): Deadline {
-    return new Deadline(milliseconds);
+  /** @param signal when it is aborted the deadline has passed, too: nobody waits for the result any more */
+  static in(milliseconds: number, signal?: AbortSignal): Deadline {
+    return new Deadline(milliseconds, signal);
   }
 
   /** The earlier of this deadline and one that is `milliseconds` away. */
   atMost(milliseconds: number): Deadline {
-    return milliseconds < this.remaining ? Deadline.in(milliseconds) : this;
+    return milliseconds < this.remaining ? Deadline.in(milliseconds, this.#signal) : this;
   }
 
   /** Milliseconds left, never negative. */
   get remaining(): number {
-    return Math.max(0, this.#end - performance.now());
+    return this.#signal?.aborted === true ? 0 : Math.max(0, this.#end - performance.now());
   }
 
   get expired(): boolean {
@@ -44,20 +47,22 @@ export class Deadline {
    */
   async race<T>(promise: Promise<T>, doing: string, onExpiry?: () => Error): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
+    let expire: (() => void) | undefined;
     const expiry = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () =>
-          reject(
-            onExpiry?.() ??
-              new LabError('DEADLINE', `gave up after ${(this.#total / 1000).toFixed(1)} s: ${doing}`),
-          ),
-        this.remaining,
-      );
+      expire = () => reject(onExpiry?.() ?? this.#passed(doing));
+      timer = setTimeout(expire, this.remaining);
+      this.#signal?.addEventListener('abort', expire);
     });
     try {
       return await Promise.race([promise, expiry]);
     } finally {
       clearTimeout(timer);
+      if (expire !== undefined) this.#signal?.removeEventListener('abort', expire);
     }
+  }
+
+  #passed(doing: string): LabError {
+    if (this.#signal?.aborted === true) return new LabError('CANCELLED', `not wanted any more: ${doing}`);
+    return new LabError('DEADLINE', `gave up after ${(this.#total / 1000).toFixed(1)} s: ${doing}`);
   }
 }

@@ -6,6 +6,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { LabError } from './errors.ts';
+import { isolations, type Isolation } from './supply/isolation.ts';
 import type { SshSpec } from './target/spec.ts';
 
 export type Environment = Record<string, string | undefined>;
@@ -19,6 +20,7 @@ export const variables = {
   BUFRIG_TARGET_DIR: 'where on that machine the rig makes its directory (else /tmp)',
   BUFRIG_DRIVER_DIFF: 'unified diff applied to a copy of the driver before it is built',
   BUFRIG_APPEND: 'kernel arguments added on every QEMU guest, separated by blanks',
+  BUFRIG_ISOLATION: 'what tests share: `test` (nothing), `file` or `worker`; the target decides unless given',
   BUFRIG_SLOW: 'when set, tests tagged @slow run too; they are left out otherwise',
   BUFRIG_REPORTS: 'folder for all reports (else reports/)',
   BUFRIG_CACHE: 'folder for kernels, packages and builds (else ~/.cache/bufrig)',
@@ -30,6 +32,8 @@ export interface Settings {
   /** Further kernel arguments for guests. */
   append: string[];
   driverDiff: string | undefined;
+  /** What tests share; the target decides unless given. */
+  isolation: Isolation | undefined;
   /** Whether tests that take long run too. */
   slow: boolean;
   /** Absolute path. */
@@ -81,6 +85,7 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
           },
     append: get('BUFRIG_APPEND')?.split(/\s+/) ?? [],
     driverDiff: diff === undefined ? undefined : resolve(diff),
+    isolation: isolationFrom(get('BUFRIG_ISOLATION')),
     slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),
     cacheRoot: resolve(get('BUFRIG_CACHE') ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'bufrig')),
@@ -95,4 +100,12 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
       ],
     },
   };
+}
+
+function isolationFrom(text: string | undefined): Isolation | undefined {
+  const isolation = isolations.find((one) => one === text);
+  if (text === undefined || isolation !== undefined) return isolation;
+  throw new LabError('BAD_SETTING', `BUFRIG_ISOLATION is ${text}`, {
+    hint: `one of ${isolations.join(', ')}`,
+  });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /**
- * What is new in every run of a guest: who it is (its SSH host key) and who may log in. A small
- * archive to append to the base one; no secret is ever in the cache.
+ * What is a guest's own: who it is (its SSH host key), who may log in, and the rig's programs. A small
+ * archive to append to the base one.
  */
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { cpioArchive, directoriesFor } from './cpio.ts';
@@ -49,20 +49,27 @@ export function newLoginKey(): LoginKey {
 }
 
 /**
- * The archive of one run: host key, and the same authorized keys for root and for `tester`.
- * @param authorizedKeys lines of authorized_keys(5)
+ * The archive of one guest: host key, and the same authorized keys for root and for `tester`.
+ * @param run.authorizedKeys lines of authorized_keys(5)
+ * @param run.programs by absolute path; for root alone
  * @returns bytes to append to the base archive, see {@link baseInitramfs}
  */
-export function perRunArchive(run: { hostKey: HostKey; authorizedKeys: readonly string[] }): Buffer {
+export function perRunArchive(run: {
+  hostKey: HostKey;
+  authorizedKeys: readonly string[];
+  programs?: readonly { path: string; data: Buffer }[];
+}): Buffer {
   const keys = run.authorizedKeys.map((line) => `${line}\n`).join('');
+  const programs = (run.programs ?? []).map(({ path, data }) => ({ path: path.replace(/^\//, ''), data }));
   const hostKeyPath = 'etc/dropbear/dropbear_ed25519_host_key';
   return cpioArchive([
-    ...directoriesFor([hostKeyPath]),
+    ...directoriesFor([hostKeyPath, ...programs.map(({ path }) => path)]),
     { path: hostKeyPath, kind: 'file', mode: 0o600, data: run.hostKey.dropbear },
     { path: 'root/.ssh', kind: 'directory', mode: 0o700 },
     { path: 'root/.ssh/authorized_keys', kind: 'file', mode: 0o600, data: keys },
     { path: 'home/tester/.ssh', kind: 'directory', mode: 0o700, owner: 1000 },
     { path: 'home/tester/.ssh/authorized_keys', kind: 'file', mode: 0o600, owner: 1000, data: keys },
+    ...programs.map(({ path, data }) => ({ path, kind: 'file' as const, mode: 0o700, data })),
   ]);
 }
 

@@ -24,6 +24,8 @@ export type RigAnnotation =
   | { type: 'story'; description: string }
   /** Name of a witness that told where memory lies; one each. */
   | { type: '_witness'; description: string }
+  /** What the test shared with others, and what its target was like at first. */
+  | { type: 'isolation'; description: string }
   /** {@link TargetFacts} as JSON. */
   | { type: '_target'; description: string }
   /** {@link DriverFacts} as JSON. */

@@ -22,6 +22,8 @@ export interface Outcome {
   /** Missing when the test ended before its target was open. */
   target: TargetFacts | undefined;
   driver: DriverFacts | undefined;
+  /** What it shared with others; empty when it had no target. */
+  isolation: string;
 }
 
 const aboutTheRig = /(^|\/)tests\/(selftest|system|mutation|bench\/rig)\//;
@@ -51,6 +53,7 @@ export function outcomeOf(test: TestCase, rootDir: string): Outcome {
     judged: judgeTest(test),
     target: targetOf(test),
     driver: driverOf(test),
+    isolation: annotationOf(test, 'isolation') ?? '',
   };
 }
 

@@ -21,6 +21,8 @@ export interface RunSummary {
   rig: Counts;
   targets: { facts: TargetFacts; claims: Counts }[];
   drivers: DriverFacts[];
+  /** How many tests shared what, in the words of the fixture that knows. */
+  isolation: Record<string, number>;
   red: Red[];
   /** Tests that declared why they do not apply. */
   notRun: { claim: string; title: string; project: string; reason: string }[];
@@ -62,6 +64,7 @@ export function summarizeRun(
     rig: countsOf(outcomes.filter(({ about }) => about === 'rig')),
     targets: targetsOf(claims),
     drivers: distinct(claims.flatMap(({ driver }) => driver ?? [])),
+    isolation: isolationsOf(claims),
     red: red.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict)),
     notRun: outcomes
       .filter(({ judged }) => judged.verdict === 'not-run' && !judged.undeclared)
@@ -108,6 +111,12 @@ function targetsOf(claims: readonly Outcome[]): RunSummary['targets'] {
     rows.set(key, row);
   }
   return [...rows.values()].map(({ facts, outcomes }) => ({ facts, claims: countsOf(outcomes) }));
+}
+
+function isolationsOf(claims: readonly Outcome[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { isolation } of claims) if (isolation !== '') counts[isolation] = (counts[isolation] ?? 0) + 1;
+  return counts;
 }
 
 function distinct<T>(values: readonly T[]): T[] {

@@ -5,7 +5,7 @@ import { blamesLab, total, type Counts, type Red, type RunSummary } from './run-
 
 /** Several lines; the last is `N passed, N failed`, where everything red counts as failed. */
 export function summaryText(summary: RunSummary): string {
-  const { claims, rig, targets, drivers, red, notRun, errors } = summary;
+  const { claims, rig, targets, drivers, isolation, red, notRun, errors } = summary;
   const driverRed = red.filter(({ about, verdict }) => about === 'driver' && !blamesLab(verdict));
   const rigRed = red.filter(({ about, verdict }) => about === 'rig' && !blamesLab(verdict));
   const labRed = red.filter(({ verdict }) => blamesLab(verdict));
@@ -17,6 +17,7 @@ export function summaryText(summary: RunSummary): string {
     ...(total(claims) === 0 ? [] : [checked(summary)]),
     ...drivers.map((driver) => `  driver ${describeDriver(driver)}`),
     ...targets.map((row) => `  on ${describeTarget(row.facts)}: ${counted(row.claims)}`),
+    ...Object.entries(isolation).map(([what, count]) => `  isolation ${what} (${count})`),
     ...(total(rig) === 0 ? [] : [`The rig's own tests: ${counted(rig)}.`]),
     ...section('The driver is red', [...driverRed.map(line), ...outsideDriver]),
     ...section('The rig is red: mend it before believing its verdicts', rigRed.map(line)),

@@ -3,7 +3,7 @@
 import type { Cache } from '../build/cache.ts';
 import type { Deadline } from '../deadline.ts';
 import type { Settings } from '../settings.ts';
-import { openQemuTarget } from './qemu/target.ts';
+import { openQemuTarget } from './qemu/boot.ts';
 import type { TargetSpec } from './spec.ts';
 import { openBoard } from './ssh/board.ts';
 import type { Target } from './target.ts';

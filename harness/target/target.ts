@@ -128,6 +128,8 @@ export interface Target {
   readonly directory: string;
 
   readonly kernelTree: KernelTree;
+  /** How it came to be here; unless given it was up already. */
+  readonly origin?: 'restored' | 'booted';
 
   /** Ability: the console is recorded. */
   readonly console?: Console;

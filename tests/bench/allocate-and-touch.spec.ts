@@ -8,6 +8,9 @@ import { expect, lowestFree, test, timeSteps, type Agent, type Step } from '../.
 import { size } from '../../harness/judge/judges.ts';
 import type { PlotPoint } from '../../harness/measure/measurement.ts';
 
+// No guest is made ready beside a measurement.
+test.use({ isolation: 'worker' });
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** linux/dma-heap.h: DMA_HEAP_IOCTL_ALLOC. */

@@ -3,6 +3,9 @@
 import { expect, forEachStrategy, measureFirstTouch, test } from '../../fixtures/index.ts';
 import type { PlotPoint } from '../../harness/measure/measurement.ts';
 
+// No guest is made ready beside a measurement.
+test.use({ isolation: 'worker' });
+
 forEachStrategy(() => {
   for (const pages of [1, 16, 64, 256, 1024, 4096, 16384]) {
     const tag = [1, 64, 1024].includes(pages) ? [] : ['@plot'];

@@ -17,6 +17,9 @@ import {
 import { size } from '../../harness/judge/judges.ts';
 import type { PlotPoint, Sampled } from '../../harness/measure/measurement.ts';
 
+// No guest is made ready beside a measurement.
+test.use({ isolation: 'worker' });
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 

@@ -23,7 +23,7 @@ export const partRules: readonly PartRule[] = [
   { part: 'harness/process.ts', imports: basics, because: 'it knows local processes and nothing else' },
   {
     part: 'harness/settings.ts',
-    imports: ['harness/errors.ts'],
+    imports: ['harness/errors.ts', 'harness/supply/isolation.ts'],
     because: 'it turns the environment into data',
   },
   { part: 'harness/judge', imports: [], because: 'judges are pure functions of an observation' },
@@ -54,6 +54,23 @@ export const partRules: readonly PartRule[] = [
     imports: [...local, 'harness/build'],
     because: 'it opens machines; what runs on them is for others',
   },
+  {
+    part: 'harness/supply',
+    imports: [
+      ...local,
+      'harness/agent',
+      'harness/build',
+      'harness/kernel-log',
+      'harness/profile',
+      'harness/target',
+    ],
+    because: 'it makes targets ready for tests; who the tests are it does not know',
+  },
+  {
+    part: 'harness/supply/isolation.ts',
+    imports: [],
+    because: 'it is words that settings and reports share',
+  },
   { part: 'harness/build', imports: local, because: 'it makes files on this machine' },
   {
     part: 'harness/report',
@@ -72,6 +89,7 @@ export const partRules: readonly PartRule[] = [
       'harness/agent',
       'harness/witness',
       'harness/profile',
+      'harness/supply',
       'harness/target',
       'harness/build',
     ],

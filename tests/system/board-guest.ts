@@ -95,6 +95,7 @@ export class BoardGuest {
         cpus: 2,
         memoryMiB: MEMORY_MIB,
         append: ['cma=256M'],
+        ram: { file: folder.file('ram'), as: 'file' },
       },
       deadline,
     );

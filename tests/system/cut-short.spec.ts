@@ -18,9 +18,10 @@ async function inTheMiddle(run: RigRun): Promise<Traces> {
   await run.says('✓');
   const traces = tracesOf(settingOf(run));
   expect([...traces.processes.values()].join('\n')).toContain('qemu-system-aarch64');
-  expect(traces.ports).toHaveLength(1);
+  // The guest of the test, and one that stands by.
+  expect(traces.ports.length).toBeGreaterThanOrEqual(1);
   expect(traces.folders.every((folder) => existsSync(folder))).toBe(true);
-  expect(traces.folders).toHaveLength(1);
+  expect(traces.folders.length).toBeGreaterThanOrEqual(1);
   return traces;
 }
 

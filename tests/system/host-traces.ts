@@ -28,7 +28,7 @@ export function tracesOf(setting: string): Traces {
     if (command === '') continue;
     processes.set(Number(pid), command);
     for (const socket of socketsOf(pid)) sockets.add(socket);
-    for (const [folder] of command.matchAll(/\/[\w/.-]*bufrig-guest-\w+/g)) folders.add(folder);
+    for (const [folder] of command.matchAll(/\/[\w/.-]*bufrig-vm-\w+/g)) folders.add(folder);
   }
   return { processes, ports: portsOf(sockets), folders: [...folders] };
 }

@@ -33,6 +33,8 @@ export interface RigOptions {
 /** A test as results.json has it. */
 export interface Ran {
   title: string;
+  /** The spec file. */
+  file: string;
   status: 'skipped' | 'expected' | 'unexpected' | 'flaky';
   /** Of all attempts. */
   errors: string[];
@@ -162,9 +164,10 @@ function withoutOwnSettings(): Record<string, undefined> {
 }
 
 function testsOf(suite: JSONReportSuite): Ran[] {
-  const own = suite.specs.flatMap(({ title, tests }) =>
+  const own = suite.specs.flatMap(({ title, file, tests }) =>
     tests.map(({ status, results, annotations }): Ran => ({
       title,
+      file,
       status,
       errors: results.flatMap(({ errors }) => errors.map(({ message }) => message ?? '')),
       attachments: results.flatMap(({ attachments }) => attachments),

@@ -56,6 +56,9 @@ const char *current_request(void);	/* for last words; "" between requests */
 int follow_kernel_log(void);
 void verb_mark(struct request *request);
 
+/* renew.c: the subcommand for a guest that was restored. */
+int renew(const char *now);
+
 /* input.c: lines from stdin. */
 char *input_line(void);			/* next line, without its end, until the next call; or NULL */
 bool input_has_line(void);

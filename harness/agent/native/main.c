@@ -4,6 +4,7 @@
  *
  *   agent         serves requests
  *   agent kmsg    follows the kernel's log
+ *   agent renew   makes a restored guest one of its own
  */
 #include "agent.h"
 
@@ -171,8 +172,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && strcmp(argv[1], "kmsg") == 0)
 		return follow_kernel_log();
+	if (argc == 3 && strcmp(argv[1], "renew") == 0)
+		return renew(argv[2]);
 	if (argc != 1) {
-		fprintf(stderr, "usage: %s [kmsg]\n", argv[0]);
+		fprintf(stderr, "usage: %s [kmsg | renew SECONDS.MMM]\n", argv[0]);
 		return 2;
 	}
 	/* Blocked in a driver nobody sees the end of stdin; the end of who started us is the same. */

@@ -10,6 +10,8 @@ import type { ExternalMemory, Screen } from '../target.ts';
 import type { AcceleratorName } from './accelerator.ts';
 import { ConsoleFile } from './console-file.ts';
 import type { Machine } from './machines.ts';
+import { loadState, saveState } from './migration.ts';
+import { memoryOfProcess } from './process-memory.ts';
 import { Qmp } from './qmp.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RamfbScreen } from './screen.ts';
@@ -23,6 +25,17 @@ export interface GuestOptions {
   memoryMiB: number;
   /** Kernel arguments beside the console. */
   append: string[];
+  ram: GuestRam;
+}
+
+export interface GuestRam {
+  /** The file that is, or at first is, the guest's RAM. */
+  file: string;
+  /**
+   * `file`: the file is the RAM. `copy`: the file stays as it is, and of what the guest writes QEMU has
+   * copies of its own (MAP_PRIVATE); the guest does not run but waits for {@link Guest.restore}.
+   */
+  as: 'file' | 'copy';
 }
 
 /** What makes faults loud and a panic end QEMU, on every guest (CONFORMANCE.md section 2). */
@@ -40,7 +53,8 @@ const CONSOLE_LINES_IN_MESSAGES = 25;
 
 export class Guest {
   readonly console: ConsoleFile;
-  readonly externalMemory: ExternalMemory;
+  readonly #options: GuestOptions;
+  readonly #folder: RunFolder;
   readonly screen: Screen;
   readonly #process: ChildProcess;
   readonly #ended: Promise<Ending>;
@@ -50,9 +64,9 @@ export class Guest {
   #stopping = false;
 
   private constructor(folder: RunFolder, options: GuestOptions) {
-    const bytes = options.memoryMiB * 1024 * 1024;
+    this.#options = options;
+    this.#folder = folder;
     this.console = new ConsoleFile(folder.file('console.log'));
-    this.externalMemory = { file: folder.file('ram'), regions: options.machine.ram(bytes) };
     this.screen = new RamfbScreen(() => this.qmp, folder.file('screen.ppm'));
     const emulator = architectureFacts(options.machine.architecture).qemu.program;
     this.#process = startOwned([emulator, ...commandLine(folder, options)], {
@@ -79,6 +93,26 @@ export class Guest {
       await guest.stop();
       throw error;
     }
+  }
+
+  /** Where this process has the guest's RAM. */
+  get externalMemory(): ExternalMemory {
+    const { machine, memoryMiB, ram } = this.#options;
+    const regions = machine.ram(memoryMiB * 1024 * 1024);
+    if (ram.as === 'file') return { file: ram.file, regions };
+    return memoryOfProcess(this.#process.pid ?? 0, ram.file, regions);
+  }
+
+  /** Halts the guest and saves all of it but its RAM, which is in its file when QEMU has ended. */
+  async save(deadline: Deadline): Promise<Buffer> {
+    await this.qmp.execute('stop', {}, deadline);
+    return saveState(this.qmp, this.#folder.file('state.sock'), deadline);
+  }
+
+  /** Puts a guest that waits for it into a saved state, and lets it run. @throws LabError `SAVED_STATE` */
+  async restore(state: Buffer, deadline: Deadline): Promise<void> {
+    await loadState(this.qmp, this.#folder.file('state.sock'), state, deadline, () => this.whyDead());
+    await this.qmp.execute('cont', {}, deadline);
   }
 
   get qmp(): Qmp {
@@ -122,6 +156,14 @@ export class Guest {
     return false;
   }
 
+  /** Ends QEMU at once. For a guest of which nothing is wanted any more. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    this.#process.kill('SIGKILL');
+    await this.#ended.catch(() => {});
+    this.#qmp?.close();
+  }
+
   /** Ends QEMU, politely first. Safe to call twice and on a dead guest. */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -136,7 +178,8 @@ export class Guest {
   }
 }
 
-function commandLine(folder: RunFolder, options: GuestOptions): string[] {
+/** Everything QEMU is told. A saved state fits a guest whose command line is the same but for the folder and the RAM. */
+export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptions): string[] {
   const { machine } = options;
   const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...options.append];
   return [
@@ -145,7 +188,7 @@ function commandLine(folder: RunFolder, options: GuestOptions): string[] {
     ...['-accel', options.accelerator, '-cpu', machine.cpu[options.accelerator]],
     ...['-smp', String(options.cpus), '-m', `${options.memoryMiB}M`],
     '-object',
-    `memory-backend-file,id=ram,size=${options.memoryMiB}M,mem-path=${folder.file('ram')},share=on`,
+    `memory-backend-file,id=ram,size=${options.memoryMiB}M,mem-path=${options.ram.file},share=${options.ram.as === 'file' ? 'on' : 'off'}`,
     ...['-chardev', `file,id=console,path=${folder.file('console.log')}`, '-serial', 'chardev:console'],
     ...['-chardev', `socket,id=qmp,path=${folder.file('qmp.sock')},server=on,wait=off`],
     ...['-mon', 'chardev=qmp,mode=control'],
@@ -158,6 +201,7 @@ function commandLine(folder: RunFolder, options: GuestOptions): string[] {
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
     ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
+    ...(options.ram.as === 'copy' ? ['-incoming', 'defer'] : []),
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
   ];
 }

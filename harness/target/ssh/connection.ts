@@ -66,7 +66,7 @@ export class Connection {
   static async open(options: ConnectionOptions, deadline: Deadline): Promise<Connection> {
     const connection = new Connection(options, await enter(ssh2, options, deadline));
     try {
-      await connection.#checkShell(deadline);
+      if (options.knownShell !== true) await connection.#checkShell(deadline);
       return connection;
     } catch (error) {
       await connection.close();
@@ -128,6 +128,12 @@ export class Connection {
     this.#client.end();
     const polite = Deadline.in(1000 * this.patience);
     await polite.race(this.#closed, 'closing').catch(() => this.#client.destroy());
+  }
+
+  /** Ends the connection without a word to the other side, which may be gone. */
+  drop(): void {
+    this.#lose('the rig dropped the connection');
+    this.#client.destroy();
   }
 
   async #run(

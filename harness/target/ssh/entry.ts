@@ -35,6 +35,8 @@ export interface ConnectionOptions {
   patience?: number | undefined;
   /** Milliseconds a port may stay silent, instead of the usual limit; for one of many attempts. */
   bannerLimit?: number | undefined;
+  /** The login shell is the rig's own and needs no trial. */
+  knownShell?: boolean | undefined;
   /** Gives the attempt up. */
   signal?: AbortSignal | undefined;
 }

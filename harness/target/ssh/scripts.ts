@@ -24,6 +24,11 @@ export function killScript(mark: string): string[] {
   return ['sh', '-c', `${script('sweep')}sweep "$1"`, 'sweep', mark];
 }
 
+/** {@link putScript} for a machine of the rig's own: SSH sees to it that what arrives is what was sent. */
+export function plainPutScript(path: string): string[] {
+  return ['sh', '-c', 'cat >"$1" && chmod 700 "$1"', 'put', path];
+}
+
 export function putScript(path: string, bytes: number, sha256: string): string[] {
   return ['sh', '-c', script('put'), 'put', path, String(bytes), sha256];
 }

@@ -18,18 +18,24 @@ import type {
 import type { Connection } from './connection.ts';
 import { mountOf, type Keeper } from './directory.ts';
 import { explainLoss, type WhyDead } from './loss.ts';
-import { killScript, marked, putScript } from './scripts.ts';
+import { killScript, marked, plainPutScript, putScript } from './scripts.ts';
 
 /** A machine that was looked at and found fit. */
 export interface ReadyMachine {
   connection: Connection;
-  keeper: Keeper;
+  keeper: Pick<Keeper, 'directory' | 'stop'> | OwnDirectory;
   facts: TargetFacts;
   kernelTree: KernelTree;
   /** Put before a command to run it as root. */
   prefix: readonly string[];
   /** PATH for every command. */
   path: string;
+}
+
+/** A directory on a machine that ends with the target, so that nobody need look after it. */
+export interface OwnDirectory {
+  directory: string;
+  stop?: undefined;
 }
 
 /** What a machine can do beside running commands, as far as whoever started it knows how. */
@@ -39,6 +45,9 @@ export interface Abilities {
   busMaster?: BusMaster | undefined;
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
+  /** Files that the machine has from the start: their paths by their content's SHA-256. */
+  present?: Readonly<Record<string, string>> | undefined;
+  origin?: Target['origin'];
   /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
   onClose?: (() => Promise<void>) | undefined;
 }
@@ -55,9 +64,11 @@ export class SshTarget implements Target {
   declare readonly busMaster?: BusMaster;
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
+  declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
   readonly #onClose: Abilities['onClose'];
+  readonly #present: Readonly<Record<string, string>>;
   readonly #started = new Set<RemoteProcess>();
   readonly #files = new Map<string, Promise<string>>();
   #marks = 0;
@@ -67,6 +78,7 @@ export class SshTarget implements Target {
     this.#machine = machine;
     this.#connection = machine.connection;
     this.#onClose = abilities.onClose;
+    this.#present = abilities.present ?? {};
     this.facts = machine.facts;
     this.patience = machine.connection.patience;
     this.kernelTree = machine.kernelTree;
@@ -74,6 +86,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
   }
@@ -124,6 +137,8 @@ export class SshTarget implements Target {
     if (!/^[\w.+-]+$/.test(name))
       return Promise.reject(new LabError('ARGUMENT', `${JSON.stringify(name)} is no file name for a target`));
     const sha256 = createHash('sha256').update(content).digest('hex');
+    const present = this.#present[sha256];
+    if (present !== undefined) return Promise.resolve(present);
     const path = `${this.directory}/${sha256.slice(0, 16)}-${name}`;
     const there = this.#files.get(path) ?? this.#send(content, path, sha256);
     this.#files.set(path, there);
@@ -139,7 +154,9 @@ export class SshTarget implements Target {
 
   async #send(content: Buffer, path: string, sha256: string): Promise<string> {
     const deadline = Deadline.in(LIMITS.put * this.patience);
-    const result = await this.exec(putScript(path, content.length, sha256), { input: content, deadline });
+    const ownMachine = this.#machine.keeper.stop === undefined;
+    const script = ownMachine ? plainPutScript(path) : putScript(path, content.length, sha256);
+    const result = await this.exec(script, { input: content, deadline });
     if (result.code === 0) return path;
     const said =
       result.stderr.trim() || `the script ended with ${result.signal ?? `exit code ${result.code}`}`;
@@ -154,6 +171,12 @@ export class SshTarget implements Target {
 
   async #close(): Promise<void> {
     const deadline = Deadline.in(LIMITS.cleanUp * this.patience);
+    const { keeper } = this.#machine;
+    if (keeper.stop === undefined) {
+      this.#connection.drop();
+      await this.#onClose?.();
+      return;
+    }
     try {
       if (this.#connection.loss !== undefined) return;
       for (const process of this.#started) process.end();
@@ -162,7 +185,7 @@ export class SshTarget implements Target {
         .atMost(LIMITS.polite * this.patience)
         .race(ended, '')
         .catch(() => {});
-      await this.#machine.keeper.stop(deadline);
+      await keeper.stop(deadline);
       // Those it killed have ended, but the news may still be on its way.
       await deadline
         .atMost(LIMITS.polite * this.patience)

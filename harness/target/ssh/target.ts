@@ -5,7 +5,7 @@
  */
 import type { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
-import type { Target, TargetFacts } from '../target.ts';
+import type { KernelTree, Target, TargetFacts } from '../target.ts';
 import { formatAddress } from './address.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { Keeper } from './directory.ts';
@@ -70,6 +70,24 @@ export async function sshTargetOver(
   }
 }
 
+/**
+ * A machine that was looked at before, and that ends when the target is closed.
+ * @param directory on the machine that is the rig's own
+ */
+export function knownTargetOver(
+  connection: Connection,
+  machine: MachineFacts,
+  directory: string,
+  options: Omit<OverOptions, 'kernelTree' | 'directory'> & { kernelTree: KernelTree },
+): Target {
+  const { kernelTree } = options;
+  const facts = describe(connection, machine, [], options);
+  // Another one for each of many copies, and of no use afterwards.
+  delete facts.details['address'];
+  const path = adminPath(machine.path);
+  return new SshTarget({ connection, keeper: { directory }, facts, kernelTree, prefix: [], path }, options);
+}
+
 /** The login shell's PATH, with the places where programs for administrators are. */
 function adminPath(path: string): string {
   const admin = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/bin', '/bin'];
@@ -98,7 +116,7 @@ function describe(
   connection: Connection,
   machine: MachineFacts,
   prefix: readonly string[],
-  { details, accelerator = 'none', programs }: OverOptions,
+  { details, accelerator = 'none', programs }: Pick<OverOptions, 'details' | 'accelerator' | 'programs'>,
 ): TargetFacts {
   return {
     name: connection.name,

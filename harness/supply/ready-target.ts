@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/** A target made ready for a test: agent deployed, kernel log followed, driver freshly loaded. */
+import { readFile } from 'node:fs/promises';
+import { Agent } from '../agent/client.ts';
+import { architectureOfPrograms } from '../build/architectures.ts';
+import type { Cache } from '../build/cache.ts';
+import { buildAgent } from '../build/program.ts';
+import { Deadline } from '../deadline.ts';
+import { insistOnSilence, Listening } from '../kernel-log/listening.ts';
+import { KernelLogWatch } from '../kernel-log/watch.ts';
+import { loadDriver, unloadDriver } from '../profile/loaded-driver.ts';
+import type { DriverProfile } from '../profile/profile.ts';
+import type { TargetSource } from '../target/source.ts';
+import type { Target } from '../target/target.ts';
+import { Undo } from '../undo.ts';
+import { DriverFiles, type DriverFacts } from './driver-files.ts';
+import type { Making } from './supply.ts';
+
+/** Milliseconds on hardware for the agent to greet. */
+const GREETING_LIMIT = 10_000;
+/** Milliseconds for everything up to a login; the first time ever includes downloads. */
+export const TAKE_LIMIT = 15 * 60_000;
+
+/** Starts agents on the target; each is a process of its own. */
+export type StartAgent = () => Promise<Agent>;
+
+export interface ReadyTarget {
+  target: Target;
+  /** Path on the target of the agent's program. */
+  agentPath: string;
+  startAgent: StartAgent;
+  /** The target's kernel log, from before the driver is loaded to after it is gone. */
+  kernelLog: KernelLogWatch;
+  driver: Driver;
+}
+
+export interface Driver {
+  profile: DriverProfile;
+  facts: DriverFacts;
+  /** The module's file on the target. */
+  path: string;
+}
+
+/** A ready target, and what its maker needs to know about it. */
+interface Made extends ReadyTarget {
+  scribe: Agent;
+  /** Since the driver was loaded and nobody has used it. */
+  idle: Listening | undefined;
+}
+
+export class ReadyTargets implements Making<ReadyTarget> {
+  readonly #source: TargetSource;
+  readonly #cache: Cache;
+  readonly #profile: DriverProfile;
+  readonly #files: DriverFiles;
+  readonly #made = new Map<ReadyTarget, Made>();
+
+  /** @param diffFile applied to the driver's source before it is built */
+  constructor(source: TargetSource, cache: Cache, profile: DriverProfile, diffFile?: string) {
+    this.#source = source;
+    this.#cache = cache;
+    this.#profile = profile;
+    this.#files = new DriverFiles(cache, profile, diffFile);
+  }
+
+  get ahead(): boolean {
+    return this.#source.pristine;
+  }
+
+  /** @throws LabError, DriverError or KernelCrash, by who is to blame */
+  async make(signal: AbortSignal): Promise<ReadyTarget> {
+    const target = await this.#source.take(Deadline.in(TAKE_LIMIT, signal));
+    const undo = new Undo();
+    undo.add('close the target', () => target.close());
+    const giveUp = (): void => void target.close().catch(() => {});
+    signal.addEventListener('abort', giveUp);
+    return undo.onFailure(async () => {
+      const made = await this.#prepare(target);
+      signal.throwIfAborted();
+      signal.removeEventListener('abort', giveUp);
+      this.#made.set(made, made);
+      return made;
+    });
+  }
+
+  async handOver(ready: ReadyTarget): Promise<void> {
+    const made = this.#made.get(ready);
+    const idle = made?.idle;
+    if (made === undefined || idle === undefined) return;
+    made.idle = undefined;
+    insistOnSilence(await idle.conclude('stand by'), ready.target);
+  }
+
+  async finish(ready: ReadyTarget): Promise<void> {
+    const made = this.#made.get(ready);
+    const { target, kernelLog } = ready;
+    await listened(target, kernelLog, 'unload the driver', () => unloadDriver(target, this.#profile));
+    if (this.#source.pristine) return;
+    await kernelLog.stop();
+    await made?.scribe.end();
+  }
+
+  async dispose(ready: ReadyTarget): Promise<void> {
+    this.#made.delete(ready);
+    await ready.target.close();
+  }
+
+  async #prepare(target: Target): Promise<Made> {
+    const program = await buildAgent(this.#cache, architectureOfPrograms(target.facts));
+    const agentPath = await target.put(await readFile(program), 'agent');
+    const startAgent = agentStarter(target, agentPath);
+    const scribe = await startAgent();
+    const kernelLog = await KernelLogWatch.start(target, agentPath, scribe);
+    const path = await this.#files.deploy(target);
+    const listening = await listened(target, kernelLog, 'load the driver', () =>
+      loadDriver(target, this.#profile, path),
+    );
+    const facts = await this.#files.facts(startAgent);
+    const driver = { profile: this.#profile, facts, path };
+    return { target, agentPath, startAgent, kernelLog, driver, scribe, idle: listening };
+  }
+}
+
+function agentStarter(target: Target, path: string): StartAgent {
+  const { facts, patience } = target;
+  return async () =>
+    Agent.start(await target.start([path]), facts.name, Deadline.in(GREETING_LIMIT * patience), patience);
+}
+
+/**
+ * Does something to the driver; a splat of the kernel about it outranks how it ended.
+ * @returns what listens from then on
+ */
+async function listened(
+  target: Target,
+  watch: KernelLogWatch,
+  what: string,
+  work: () => Promise<void>,
+): Promise<Listening> {
+  const listening = await Listening.begin(target, watch, what);
+  const failure = await work().catch((error: unknown) => error);
+  const said = await listening.conclude(what);
+  if (said.splats.length > 0 || failure === undefined) insistOnSilence(said, target);
+  if (failure !== undefined) throw failure;
+  return listening;
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/** What a guest offers as a target beside SSH, however it came up; and how to get into it. */
+import type { Deadline } from '../../deadline.ts';
+import type { ConnectionOptions } from '../ssh/connection.ts';
+import type { Abilities } from '../ssh/ssh-target.ts';
+import type { Guest } from './guest.ts';
+import type { GuestFiles, Recipe } from './recipe.ts';
+
+/** @param close called when the target is closed: the guest ends with it */
+export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<void>): Abilities {
+  const { machine, agent } = recipe;
+  const { externalMemory } = guest;
+  const registers = machine.fwCfgWitness;
+  return {
+    console: guest.console,
+    screen: guest.screen,
+    externalMemory,
+    busMaster: registers === undefined ? undefined : { registers, reaches: externalMemory.regions },
+    whyDead: () => guest.whyDead(),
+    present: { [agent.sha256]: agent.path },
+    onClose: close,
+  };
+}
+
+export async function entryTo(
+  guest: Guest,
+  { spec, patience }: Recipe,
+  files: Pick<GuestFiles, 'loginKey' | 'fingerprint'>,
+  deadline: Deadline,
+): Promise<ConnectionOptions> {
+  return {
+    name: spec.name,
+    address: { user: 'root', host: '127.0.0.1', port: await guest.sshPort(deadline) },
+    identities: [files.loginKey],
+    hostKey: files.fingerprint,
+    knownHosts: [],
+    patience,
+  };
+}
+
+/** For the report and for people. */
+export function detailsOf(
+  { accelerator, qemuVersion, spec, machine, kernel }: Recipe,
+  files: Pick<GuestFiles, 'loginKey' | 'fingerprint'>,
+): Record<string, string> {
+  return {
+    accelerator: `${accelerator.name} (${accelerator.reason})`,
+    QEMU: qemuVersion,
+    machine: spec.machine,
+    CPU: machine.cpu[accelerator.name],
+    'kernel package': `${kernel.package.name} ${kernel.package.version}`,
+    fingerprint: files.fingerprint,
+    'login key': files.loginKey,
+    'kernel package sha256': kernel.package.sha256,
+  };
+}
