@@ -36,6 +36,8 @@ test('acquire-standby: a pristine target that stands by', async ({ making, coldB
     taken.push(
       await timed(async () => {
         const ready = await supply.acquire(occasion);
+        // A guest that was booted instead would be measured as what it is not.
+        expect(ready.target.origin).toBe('restored');
         facts = ready.target.facts;
         const agent = await ready.startAgent();
         await agent.request('pid');

@@ -45,7 +45,8 @@ test('guest-growth: time and memory of up to four guests', async ({ making, reco
 });
 
 /** Bytes of the host that a guest's emulator has for itself, its share of what is shared included. */
-async function memoryOf({ externalMemory: { file = '' } = {} }: Target): Promise<number> {
+async function memoryOf({ externalMemory }: Target): Promise<number> {
+  const file = externalMemory?.file ?? '';
   // A copy's RAM is in its emulator's memory only; another guest's is a file beside the emulator's pid.
   const pid =
     /^\/proc\/(\d+)\/mem$/.exec(file)?.[1] ?? (await readFile(join(dirname(file), 'qemu.pid'), 'utf8'));
