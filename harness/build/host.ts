@@ -22,6 +22,11 @@ const ALWAYS: readonly HostNeed[] = [
   { provides: 'readelf', debianPackage: 'binutils', purpose: 'find the libraries of a guest program' },
   { provides: 'xz', debianPackage: 'xz-utils', purpose: "read a kernel's compressed modules" },
   { provides: 'patch', debianPackage: 'patch', purpose: 'build mutants of the driver' },
+  {
+    provides: 'sparse',
+    debianPackage: 'sparse',
+    purpose: "read a driver's source as the kernel's people do",
+  },
   { provides: 'setpriv', debianPackage: 'util-linux', purpose: 'end QEMU with the rig' },
   { provides: 'dpkg-deb', debianPackage: 'dpkg', purpose: "unpack Debian's packages" },
   {

@@ -174,7 +174,7 @@ function makeArgv(
 
 /** What make says when this machine, and not the source, is to blame. */
 const LAB_TROUBLE =
-  /no space left on device|cannot allocate memory|out of memory|internal compiler error|\bKilled\b|Segmentation fault|Permission denied|Read-only file system/i;
+  /no space left on device|cannot allocate memory|out of memory|internal compiler error|\bKilled\b|Segmentation fault|Permission denied|Read-only file system|sparse: not found/i;
 
 /**
  * The source is the driver's: what the compiler or modpost has against it is a finding about the driver.
