@@ -56,7 +56,8 @@ forEachStrategy(() => {
     const mapped = await buffer.map({ address: address + shift });
     await expect(mapped).toShowItsOwnPages(nonce);
     const tables = ((await tableBytes(agent)) - before) / buffers.pageBytes;
-    expect(tables, 'page tables, one for each stretch of a large page').toBeGreaterThanOrEqual(3);
+    // One for each stretch of a large page; the first may be there already, for what lies before.
+    expect(tables, 'further page tables for three stretches').toBeGreaterThanOrEqual(2);
   });
 
   test('HUG-04 a large page can be cut: what is left shows its own pages', async ({

@@ -13,7 +13,8 @@ function kindsOf({ cacheModes, pageAllocatorMemory: memory }: Properties): Parti
 forEachStrategy(() => {
   test('ZER-02 memory that comes back from another owner is zero again', async ({ buffers, agent }) => {
     test.skip(!buffers.promises.zeroed, 'the driver does not promise zeros');
-    const bytes = 16 * buffers.pageBytes;
+    // Fewer pages stay on the lists of single pages that each processor keeps (mm/page_alloc.c: struct per_cpu_pages).
+    const bytes = 1024 * buffers.pageBytes;
     const seen = new Map<number, number>();
     for (let round = 0; round < 24; round++) {
       const buffer = await buffers.others().allocate({ bytes });
@@ -29,7 +30,7 @@ forEachStrategy(() => {
       await writer?.exit();
       await mapped.unmap();
       await buffer.release();
-      if (Math.max(...seen.values()) > 3) break;
+      if (round > 2 && Math.max(...seen.values()) > 1) break;
     }
     expect(Math.max(...seen.values()), 'how often the same memory came back').toBeGreaterThan(1);
   });
