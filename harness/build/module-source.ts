@@ -7,7 +7,8 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { LabError } from '../errors.ts';
-import { run, runOk } from '../process.ts';
+import { runOk } from '../process.ts';
+import { applyDiff } from './diff.ts';
 import { contentKey, directoryKey, filesBelow } from './content-hash.ts';
 
 export interface ModuleSource {
@@ -51,7 +52,7 @@ export async function layOutModuleSource(request: ModuleSource, into: string): P
       await writeFile(copy, await readFile(original), { mode });
     }
   }
-  if (request.diff !== undefined) await applyDiff(request.diff, into);
+  if (request.diff !== undefined) await applyDiff(request.diff, into, "the module's source");
   return join(into, relative(top, resolve(request.source)));
 }
 
@@ -66,27 +67,6 @@ export async function moduleSourceTar(
   const file = join(scratch, 'source.tar');
   await runOk(['tar', '-C', layout, '--format=ustar', '--owner=0', '--group=0', '-cf', file, '.']);
   return { tar: await readFile(file), module };
-}
-
-/** Fuzz 0: a mutant whose surroundings changed is another mutant, so its author should look. */
-async function applyDiff(diff: string, directory: string): Promise<void> {
-  const argv = [
-    'patch',
-    '--strip=1',
-    '--fuzz=0',
-    '--force',
-    '--no-backup-if-mismatch',
-    '--reject-file=-',
-  ] as const;
-  const result = await run([...argv], { cwd: directory, input: diff });
-  if (result.code === 0) return;
-  throw new LabError(
-    'DIFF_REJECTED',
-    `the diff does not apply to the module's source:\n${result.stdout.trim()}`,
-    {
-      hint: 'make it again against the present source: git diff -- driver > the .diff file',
-    },
-  );
 }
 
 function directoriesOf(request: ModuleSource): string[] {

@@ -6,8 +6,8 @@
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { applyDiff } from '../build/diff.ts';
 import { LabError } from '../errors.ts';
-import { run } from '../process.ts';
 import { Undo } from '../undo.ts';
 import type { CampaignOptions, MutantResult } from './campaign.ts';
 import type { Judgement, RunReport } from './judgement.ts';
@@ -131,7 +131,7 @@ async function inCopy(
   try {
     for (const part of COPIED) await cp(join(project, part), join(copy, part), { recursive: true });
     await symlink(join(project, 'node_modules'), join(copy, 'node_modules'));
-    if (diff !== undefined) await apply(diff, copy);
+    if (diff !== undefined) await applyDiff(diff, copy, "the rig's source");
     await mkdir(folder, { recursive: true });
     const grep = `(${specs.map((spec) => spec.replaceAll('.', '\\.')).join('|')})`;
     return await runSuite({
@@ -141,18 +141,4 @@ async function inCopy(
   } finally {
     await undo.run();
   }
-}
-
-async function apply(diff: string, directory: string): Promise<void> {
-  const argv = [
-    'patch',
-    '--strip=1',
-    '--fuzz=0',
-    '--force',
-    '--no-backup-if-mismatch',
-    '--reject-file=-',
-  ] as const;
-  const { code, stdout } = await run([...argv], { cwd: directory, input: diff });
-  if (code === 0) return;
-  throw new LabError('DIFF_REJECTED', `the diff does not apply to the rig's source:\n${stdout.trim()}`);
 }
