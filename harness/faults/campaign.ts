@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
 /** The campaign: for each fault one run of the selection, in which it is brought about from outside. */
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startSuite, type SuiteChild } from '../campaign/suite-run.ts';
 import { LabError, messageOf } from '../errors.ts';
 import { Undo } from '../undo.ts';
 import type { Fault, Scene } from './fault.ts';
-import { SELECTION } from './faults.ts';
+import { FaultFolder } from './fault-folder.ts';
 import { judgeFault, type Happened, type Judgement } from './judgement.ts';
-import { RunningGuest } from './running-guest.ts';
+import type { RunningGuest } from './running-guest.ts';
 import { SmallDisk } from './small-disk.ts';
-import { leftOf, noTraces, together, tracesOf, type Traces } from './traces.ts';
+import { allLeft, WatchedRun, type RunPlaces } from './watched-run.ts';
 
 export interface FaultResult extends Judgement, Pick<Fault, 'id' | 'what' | 'when' | 'must'> {
   seconds: number;
@@ -35,10 +33,6 @@ export interface FaultCampaign {
 const TRIES = 2;
 /** Milliseconds between two looks at what a run is doing. */
 const PAUSE = 25;
-/** Milliseconds for the last trace of a run to go. */
-const GONE_LIMIT = 60_000;
-/** Where Playwright keeps what it compiled; its own choice would be the run's temporary folder. */
-const COMPILED = join(tmpdir(), `playwright-transform-cache-${process.getuid?.() ?? 0}`);
 
 /** One after the other, until all are done or it is aborted. */
 export async function runFaults(faults: readonly Fault[], campaign: FaultCampaign): Promise<void> {
@@ -80,25 +74,23 @@ async function once(fault: Fault, campaign: FaultCampaign): Promise<Judgement> {
 
 /** One run in which the fault is brought about, watched to its end and beyond. */
 async function brokenRun(fault: Fault, campaign: FaultCampaign, undo: Undo): Promise<Happened> {
-  // Short, since sockets lie in it; and not in the folder of the results, which the run may not clean up.
-  const base = await mkdtemp(join(tmpdir(), 'bufrig-fault-'));
-  undo.add('remove what the run had for the moment', () => rm(base, { recursive: true, force: true }));
+  const folder = await FaultFolder.create();
+  undo.add('remove what the run had for the moment', () => folder.dispose());
   const keep = join(campaign.folder, fault.id);
   await rm(keep, { recursive: true, force: true });
-  const disk = fault.smallDisk === undefined ? undefined : await SmallDisk.mount(join(base, 'small'));
-  if (disk !== undefined) undo.add('unmount the small disk', () => disk.unmount());
+  const disk = fault.smallDisk === undefined ? undefined : await folder.addDisk();
   const small = (use: Fault['smallDisk'], otherwise: string): string =>
     fault.smallDisk === use && disk !== undefined ? disk.path : otherwise;
-  const places = {
+  const places: RunPlaces = {
     reports: join(small('reports', keep), 'reports'),
     output: join(small('temporary', keep), 'output'),
-    temporary: join(small('temporary', base), 'tmp'),
+    temporary: join(small('temporary', folder.path), 'tmp'),
   };
   const watched = await WatchedRun.start(campaign, places);
   const twins: WatchedRun[] = [];
   const scene = sceneOf(watched, disk, async () => {
     const own = join(keep, 'twin');
-    const temporary = join(base, 'twin');
+    const temporary = join(folder.path, 'twin');
     twins.push(await WatchedRun.start(campaign, { reports: own, output: join(own, 'output'), temporary }));
   });
   const missed = await fault.inject(scene).then(
@@ -112,85 +104,13 @@ async function brokenRun(fault: Fault, campaign: FaultCampaign, undo: Undo): Pro
   const left = await Promise.all([watched, ...twins].map((one) => one.whatIsLeft()));
   return {
     report,
-    left: allOf(left),
+    left: allLeft(left),
     ...(twin === undefined ? {} : { twin }),
     ...(missed === undefined ? {} : { missed }),
   };
 }
 
-type LeftOver = Happened['left'];
-
-function allOf(left: readonly LeftOver[]): LeftOver {
-  return {
-    processes: left.flatMap(({ processes }) => processes),
-    ports: left.flatMap(({ ports }) => ports),
-    folders: left.flatMap(({ folders }) => folders),
-    locks: left.flatMap(({ locks }) => locks),
-    temporary: left.flatMap(({ temporary }) => temporary),
-  };
-}
-
-interface Places {
-  reports: string;
-  output: string;
-  temporary: string;
-}
-
-/** A run of the selection, whose traces on this machine are taken down while it goes on. */
-class WatchedRun {
-  readonly child: SuiteChild;
-  /** In the environment of everything it starts. */
-  readonly setting: string;
-  readonly #temporary: string;
-  #traces: Traces = noTraces;
-  #over = false;
-
-  private constructor(child: SuiteChild, setting: string, temporary: string) {
-    this.child = child;
-    this.setting = setting;
-    this.#temporary = temporary;
-    const over = (): void => void (this.#over = true);
-    child.report.then(over, over);
-    void this.#watch();
-  }
-
-  static async start(campaign: FaultCampaign, { reports, output, temporary }: Places): Promise<WatchedRun> {
-    const { project, guest, signal, environment } = campaign;
-    await mkdir(temporary, { recursive: true });
-    const child = await startSuite({
-      ...{ project, guest, signal, environment, output, grep: SELECTION, append: [], slow: false },
-      folder: reports,
-      variables: { TMPDIR: temporary, PWTEST_CACHE_DIR: COMPILED },
-    });
-    return new WatchedRun(child, `BUFRIG_REPORTS=${reports}`, temporary);
-  }
-
-  get over(): boolean {
-    return this.#over;
-  }
-
-  /** Waits for its last trace to go, and gives up some time after its end. */
-  async whatIsLeft(): Promise<LeftOver> {
-    const deadline = performance.now() + GONE_LIMIT;
-    for (;;) {
-      const temporary = await readdir(this.#temporary).catch(() => []);
-      const left = { ...leftOf(this.#traces, this.setting), temporary };
-      if (Object.values(left).every(({ length }) => length === 0) || performance.now() > deadline)
-        return left;
-      await sleep(500);
-    }
-  }
-
-  async #watch(): Promise<void> {
-    while (!this.#over) {
-      this.#traces = together(this.#traces, tracesOf(this.setting));
-      await sleep(500);
-    }
-  }
-}
-
 function sceneOf(watched: WatchedRun, disk: SmallDisk | undefined, startTwin: () => Promise<void>): Scene {
-  const { child, setting } = watched;
   const until = async <T>(what: string, look: () => Promise<T | undefined>): Promise<T> => {
     for (;;) {
       const found = await look();
@@ -200,17 +120,17 @@ function sceneOf(watched: WatchedRun, disk: SmallDisk | undefined, startTwin: ()
     }
   };
   const guestIn = async (title: string): Promise<RunningGuest | undefined> => {
-    for (const guest of await RunningGuest.of(setting)) if (await guest.isIn(title)) return guest;
+    for (const guest of await watched.guests()) if (await guest.isIn(title)) return guest;
     return undefined;
   };
   return {
-    run: child,
+    run: watched.child,
     guestIn: (title) => until(`${title} began`, () => guestIn(title)),
     endOf: async (title) => {
       await until(`${title} was over`, async () => (await guestIn(title)) === undefined || undefined);
     },
     processes: (part) =>
-      [...tracesOf(setting).processes].filter(([, command]) => command.includes(part)).map(([pid]) => pid),
+      [...watched.processes()].filter(([, command]) => command.includes(part)).map(([pid]) => pid),
     fillDisk: async () => disk?.fill(),
     emptyDisk: async () => disk?.empty(),
     startTwin,

@@ -4,7 +4,7 @@ import type { Ran, SuiteReport } from '../campaign/suite-run.ts';
 import { exitStatus } from '../report/exit-status.ts';
 import type { Red } from '../report/run-summary.ts';
 import type { Fault } from './fault.ts';
-import type { Left } from './traces.ts';
+import type { LeftOver } from './watched-run.ts';
 
 /** `right`; `wrong`; `not-injected`: the fault could not be brought about in time; `not-run`: not on this machine. */
 export type Outcome = 'right' | 'wrong' | 'not-injected' | 'not-run';
@@ -17,7 +17,7 @@ export interface Happened {
   /** Why the fault was not brought about; undefined when it was. */
   missed?: string;
   /** What was left on this machine afterwards. */
-  left: Left & { temporary: string[] };
+  left: LeftOver;
 }
 
 export interface Judgement {

@@ -56,10 +56,14 @@ export class RunningGuest {
     return port;
   }
 
+  /** Where the saved guest lies that it is a copy of: with its key, and who it is. */
+  get saved(): string {
+    return dirname(this.#command[this.#command.indexOf('-initrd') + 1] ?? '');
+  }
+
   /** Logs in beside the rig. Only guests that were restored from a saved state can be logged in to. */
   async login(): Promise<Connection> {
-    // Where the saved guest lies: its key, and who it is.
-    const saved = dirname(this.#command[this.#command.indexOf('-initrd') + 1] ?? '');
+    const { saved } = this;
     const manifest = await text(join(saved, 'manifest.json'));
     if (manifest === '') throw new LabError('FAULT', `the guest in ${this.folder} was not restored`);
     const { fingerprint }: { fingerprint: string } = JSON.parse(manifest);

@@ -49,8 +49,8 @@ export class SmallDisk {
     await rm(join(this.path, 'full'), { force: true });
   }
 
-  /** Detaches it also while somebody still uses it. */
-  async unmount(): Promise<void> {
-    await run(['umount', '--lazy', this.path], { deadline: Deadline.in(LIMIT) });
+  /** Detaches it also while somebody still uses it; where nothing is mounted there is nothing to do. */
+  static async unmount(path: string): Promise<void> {
+    await run(['umount', '--lazy', path], { deadline: Deadline.in(LIMIT) });
   }
 }

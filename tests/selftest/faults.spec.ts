@@ -20,7 +20,7 @@ const CAUSE = 'LabError [LINK_LOST]: the link is gone';
 const infra = { victim: VICTIM, promised: { outcome: 'infra', cause: /LINK_LOST.*no answer/s } } as const;
 const slow = { victim: VICTIM, promised: { outcome: 'pass', atLeastSeconds: 30 } } as const;
 const told = { victim: VICTIM, promised: { outcome: 'told', cause: /ENOSPC/ } } as const;
-const nothing = { processes: [], ports: [], folders: [], locks: [], temporary: [] };
+const nothing = { processes: [], ports: [], folders: [], locks: [], temporary: [], snapshots: [] };
 
 function red(title: string, verdict: Verdict, cause = CAUSE): Red {
   const where = { project: 'qemu-arm64', target: 'qemu-arm64', location: 'x.spec.ts:1' };

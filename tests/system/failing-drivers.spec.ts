@@ -57,10 +57,10 @@ for (const { name, cause, words } of DEATHS) {
 const HANGS = [
   {
     name: 'spins-in-info',
-    what: 'a processor that does not come to rest is told by the kernel, once',
+    what: 'a processor that does not come to rest is told by the kernel, with the line where it is',
     verdict: 'crash',
-    cause: /^rcu: INFO: rcu_\w+ (self-detected stall|detected stalls)/,
-    words: /do_info|contigbuf_ioctl/,
+    cause: /^watchdog: BUG: soft lockup - CPU stuck/,
+    words: /do_info.* at .*driver\/module\/ioctl\.c:\d+/,
   },
   {
     name: 'hangs-in-info',
@@ -68,7 +68,7 @@ const HANGS = [
     verdict: 'hang',
     cause: /^TargetHang \[TARGET_SILENT\]: lost the link .* no answer yet to: ioctl/,
     words:
-      /seen from outside: QEMU runs, and the guest's kernel hangs\n.*processor 0 hangs: in the kernel with interrupts off in 5 of 5/,
+      /seen from outside: QEMU runs, and the guest's kernel hangs\n.*processor 0 hangs: of 5 looks, in 5 it was in the kernel with interrupts off/,
   },
 ];
 for (const { name, what, verdict, cause, words } of HANGS) {
