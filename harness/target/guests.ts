@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The guests the rig boots, as playwright.config.ts makes projects of them; the first is the default. */
+import { fileURLToPath } from 'node:url';
 import type { QemuSpec } from './spec.ts';
 
 const standard: QemuSpec = {
@@ -36,6 +37,13 @@ const middle: QemuSpec = {
 /** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
 const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
+/** Memory set aside by the device tree; the driver's device is in the tree, too. */
+function reserved(kind: 'reserved' | 'reserved-no-map' | 'reserved-cma'): QemuSpec {
+  const overlay = new URL(`../../driver/device-tree/${kind}.dtso`, import.meta.url);
+  // The overlays take the upper 256 MiB.
+  return { ...standard, name: `qemu-arm64-${kind}`, memoryMiB: 1024, deviceTree: fileURLToPath(overlay) };
+}
+
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   standard,
@@ -53,6 +61,9 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     // KASAN takes an eighth of it.
     memoryMiB: 1280,
   },
+  reserved('reserved'),
+  reserved('reserved-no-map'),
+  reserved('reserved-cma'),
   amd64,
   {
     ...amd64,
