@@ -19,9 +19,9 @@ export interface IoctlAbi {
   /** How the command number tells the size of the argument; 'fixed' when it does not. */
   commandNumber: 'fixed' | 'size-in-number';
   /** Makes a buffer of a page, asks about it and frees it, through a file that has none; over and over. */
-  churn(fd: number, pageBytes: number): Step[];
-  /** Makes buffers of a page that all stay, through a file that has none. */
-  pile(fd: number, pageBytes: number): Step;
+  churn?(fd: number, pageBytes: number): Step[];
+  /** Makes buffers of a page that all stay with the file; absent where a file holds none. */
+  pile?(fd: number, pageBytes: number): Step;
   /** When structures may grow: the field with the caller's size, and how a size is refused. */
   growth?: { field: string; short: readonly string[]; unknownTail: readonly string[] };
 }
@@ -41,6 +41,8 @@ export interface IoctlCall {
   byId?: { field: string; missing: readonly string[]; stranger: readonly string[] };
   /** Tells addresses, or gives rights over all memory: the errors for who lacks the capability. */
   privileged?: readonly string[];
+  /** Returns a new descriptor, and not 0. */
+  returnsDescriptor?: true;
   /** Makes a buffer. */
   makesBuffer?: true;
   /** The field that says how many bytes the buffer is to have. */
@@ -69,8 +71,8 @@ export type FieldRole =
   | { kind: 'in-out' }
   /** Ignored, and written on success. */
   | { kind: 'out' }
-  /** A new descriptor is written here on success. */
-  | { kind: 'out-descriptor' }
+  /** A new descriptor is written here on success; `zeroBefore`: and the caller has to leave it at 0. */
+  | { kind: 'out-descriptor'; zeroBefore?: true }
   /** Must be zero. */
   | { kind: 'reserved' }
   /** Only these bits have a meaning; `oneOf`: at least one of them is needed. */

@@ -6,7 +6,9 @@
 import { pathToFileURL } from 'node:url';
 import { LabError } from '../errors.ts';
 import { contigbuf } from './contigbuf.ts';
+import { dmaHeap, dmaHeapCma } from './dma-heap.ts';
 import type { DriverProfile } from './profile.ts';
+import { udmabuf } from './udmabuf.ts';
 import { vgem } from './vgem.ts';
 import { vivid, vividContig } from './vivid.ts';
 
@@ -15,6 +17,9 @@ export const profiles = {
   vgem,
   vivid,
   'vivid-contig': vividContig,
+  'dma-heap': dmaHeap,
+  'dma-heap-cma': dmaHeapCma,
+  udmabuf,
 } satisfies Record<string, DriverProfile>;
 
 /**

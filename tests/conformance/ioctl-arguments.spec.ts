@@ -3,7 +3,7 @@
  * IOC: what a driver must refuse in a command and in its argument, so that every bit is free for a
  * later meaning. Documentation/process/botching-up-ioctls.rst; Documentation/driver-api/ioctl.rst.
  */
-import { expect, test } from '../../fixtures/index.ts';
+import { expect, lowestFree, test } from '../../fixtures/index.ts';
 import { fieldsOf, isGenericCommand, undefinedBits } from '../../harness/profile/ioctls.ts';
 
 /** linux/ioctl.h: 8 bits number, 8 bits type, 14 bits size, 2 bits direction. */
@@ -84,9 +84,13 @@ test('IOC-05 a value without a meaning is refused', async ({ ioctls }) => {
   await expect(attempts).toEndAsExpected();
 });
 
-test('IOC-10 an ioctl that succeeds returns 0', async ({ ioctls, agent }) => {
+test('IOC-10 an ioctl that succeeds returns 0, or the descriptor that it is for', async ({
+  ioctls,
+  agent,
+}) => {
   await ioctls.forEach(async ({ call, situation, argument }) => {
+    const free = lowestFree((await agent.openFiles()).map(({ fd }) => fd));
     const { returned } = await agent.ioctl(situation.fd, call.request, argument());
-    expect(returned, `what ${call.name} returns`).toBe(0);
+    expect(returned, `what ${call.name} returns`).toBe(call.returnsDescriptor === true ? free : 0);
   });
 });

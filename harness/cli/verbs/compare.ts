@@ -8,7 +8,8 @@ import type { RunSummary } from '../../report/run-summary.ts';
 import { exit, type Verb } from '../verb.ts';
 
 export const compare: Verb = {
-  summary: 'put the reports of several runs side by side, as a table in Markdown; parts of one run share a column',
+  summary:
+    'put the reports of several runs side by side, as a table in Markdown; parts of one run share a column',
   usage: 'REPORTS-FOLDER...',
   async run({ terminal }, folders) {
     if (folders.length === 0) {
