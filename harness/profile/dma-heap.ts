@@ -78,12 +78,41 @@ function ioctlsOf(device: string): IoctlAbi {
 }
 
 /** What drivers/dma-buf/dma-heap.c does, whatever heap is behind it. */
-const ofEveryHeap: readonly Deviation[] = [];
+const ofEveryHeap: readonly Deviation[] = [
+  {
+    claim: 'IOC-01',
+    says: /\n\n(ending: DMA_HEAP_IOCTL_ALLOC as number \d+ failed with EINVAL, expected ENOTTY\n){12}ending: and 243 more of 256 calls/,
+    reason: 'a command with an unknown number is an invalid argument',
+    source: 'drivers/dma-buf/dma-heap.c:dma_heap_ioctl; measured on Linux 6.12',
+  },
+  {
+    claim: 'IOC-02',
+    // 8 bits of the number, and 8 of the type, at which nobody looks.
+    says: /\n\n(ending: DMA_HEAP_IOCTL_ALLOC with bit [0-7] flipped failed with EINVAL, expected ENOTTY\n){8}(must-fail: DMA_HEAP_IOCTL_ALLOC with bit \d+ flipped succeeded [^\n]+\n){4}must-fail: and 4 more of 17 calls/,
+    reason: 'only the number of a command is looked at, so commands of other drivers are taken for one’s own',
+    source: 'drivers/dma-buf/dma-heap.c:dma_heap_ioctl, which switches by _IOC_NR; measured on Linux 6.12',
+  },
+  {
+    claim: 'IOC-03',
+    title: 'a result that cannot be written',
+    kernels: { before: [7, 0] },
+    says: /balance: calls with results that cannot be written: descriptors went from (\d+) to \d+\s*$/,
+    reason: 'a descriptor is installed before its number is told, and stays when that fails',
+    source: 'drivers/dma-buf/dma-heap.c:dma_heap_buffer_alloc; measured on Linux 6.12',
+  },
+  {
+    claim: 'IOC-07',
+    kernels: { before: [7, 0] },
+    says: /balance: 200 calls whose descriptor cannot be told: descriptors went from 3 to 203\s*$/,
+    reason: 'a descriptor is installed before its number is told, and stays when that fails',
+    source: 'drivers/dma-buf/dma-heap.c:dma_heap_buffer_alloc; measured on Linux 6.12',
+  },
+];
 
 function heapProfile(
   name: string,
   heap: string,
-  properties: Pick<Properties, 'contiguous' | 'mappingClass' | 'prefaulted' | 'privateMaps'>,
+  properties: Pick<Properties, 'contiguous' | 'mappingClass' | 'prefaulted' | 'overcommits'>,
   deviations: readonly Deviation[],
 ): DriverProfile {
   const device = `/dev/dma_heap/${heap}`;
@@ -95,6 +124,7 @@ function heapProfile(
       ...properties,
       tellsAddresses: false,
       zeroed: true,
+      privateMaps: ['EINVAL'],
       outOfBounds: ['EINVAL', 'EOVERFLOW'],
       tooLarge: ['ENOMEM', 'EINVAL'],
       memories: {},
@@ -124,8 +154,28 @@ export const dmaHeap = heapProfile(
   'dma-heap',
   'system',
   // system_heap.c: system_heap_mmap() maps every page at once with remap_pfn_range().
-  { contiguous: false, mappingClass: 'pfn-io', prefaulted: true, privateMaps: ['EINVAL'] },
-  [],
+  { contiguous: false, mappingClass: 'pfn-io', prefaulted: true, overcommits: true },
+  [
+    {
+      claim: 'RES-01',
+      says: /\n\nending: allocation of \d+ bytes raised SIGKILL, expected ENOMEM or EOVERFLOW\n/,
+      reason: 'more memory than there is ends in the OOM killer, and not in an error',
+      source: 'drivers/dma-buf/heaps/system_heap.c:system_heap_allocate, page by page until there are none',
+    },
+    {
+      claim: 'MAP-02',
+      says: /\n\n(must-fail: mmap of 4096 bytes, MAP_PRIVATE, (r|rw|none), of a file opened (rdwr|rdonly) succeeded [^\n]+\s*){6}$/,
+      reason: 'private mappings of a page are made, and tell its address in /proc/PID/maps',
+      source: 'drivers/dma-buf/heaps/system_heap.c:system_heap_mmap; mm/memory.c:remap_pfn_range_internal',
+    },
+    {
+      claim: 'BND-10',
+      title: 'every protection',
+      says: /\n\n(must-fail: mmap of 1 pages from page \d of 3, \w+, private succeeded [^\n]+\n){12}must-fail: and 12 more of/,
+      reason: 'private mappings of a page are made, and tell its address in /proc/PID/maps',
+      source: 'drivers/dma-buf/heaps/system_heap.c:system_heap_mmap',
+    },
+  ],
 );
 
 export const dmaHeapCma = heapProfile(
@@ -133,6 +183,6 @@ export const dmaHeapCma = heapProfile(
   // The name of the area that `cma=` makes: kernel/dma/contiguous.c:dma_contiguous_reserve_area().
   'reserved',
   // cma_heap.c: cma_heap_vm_fault() maps a page when it is touched.
-  { contiguous: true, mappingClass: 'pfn', prefaulted: false, privateMaps: ['EINVAL'] },
+  { contiguous: true, mappingClass: 'pfn', prefaulted: false },
   [],
 );

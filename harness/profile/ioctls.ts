@@ -10,8 +10,8 @@ import type { FieldType, Layout } from './layout.ts';
 
 export interface IoctlAbi {
   calls: readonly IoctlCall[];
-  /** As in `#include <...>`, in one of the profile's folders of headers. */
-  header: string;
+  /** As in `#include <...>`, in one of the profile's folders of headers or the system's. */
+  header?: string;
   /** How a command is refused that the driver does not know. */
   unknown: readonly string[];
   /** How an argument is refused that has bits or values without a meaning. */
@@ -148,7 +148,7 @@ export function isGenericCommand(request: number): boolean {
  * A C program that prints what the driver's header says about its structures and commands, and the
  * lines it has to print.
  */
-export function layoutProgram({ header, calls }: IoctlAbi): { program: string; expected: string[] } {
+export function layoutProgram({ calls }: IoctlAbi, header: string): { program: string; expected: string[] } {
   const lines: { printed: string; format: string; value: string }[] = [];
   for (const { name, request, layout } of calls) {
     const structure = `struct ${layout.name}`;

@@ -86,6 +86,13 @@ export interface Properties {
   ownLimit?: string[];
   /** Buffers are made of memory that the caller has already. */
   callersMemory?: true;
+  /**
+   * No size is too large at once: pages are taken one by one, and processes killed to get more. Only RES-01
+   * tries that.
+   */
+  overcommits?: true;
+  /** All memory is there from loading to unloading, and a buffer is a part of it: making one takes none. */
+  madeAtLoad?: true;
   /** A buffer's memory is charged to the control group of who makes it, or touches it first. */
   charged?: true;
   /** A page takes memory when it is touched first, and not when the buffer is made. */

@@ -8,6 +8,7 @@ import { LabError } from '../errors.ts';
 import { contigbuf } from './contigbuf.ts';
 import { dmaHeap, dmaHeapCma } from './dma-heap.ts';
 import type { DriverProfile } from './profile.ts';
+import { uDmaBuf } from './u-dma-buf.ts';
 import { udmabuf } from './udmabuf.ts';
 import { vgem } from './vgem.ts';
 import { vivid, vividContig } from './vivid.ts';
@@ -20,6 +21,7 @@ export const profiles = {
   'dma-heap': dmaHeap,
   'dma-heap-cma': dmaHeapCma,
   udmabuf,
+  'u-dma-buf': uDmaBuf,
 } satisfies Record<string, DriverProfile>;
 
 /**

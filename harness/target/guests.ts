@@ -76,6 +76,7 @@ export const peers: readonly { project: string; profile: string; guest: QemuSpec
   { project: 'qemu-arm64-newest-vgem', profile: 'vgem', guest: newest },
   { project: 'qemu-arm64-vivid', profile: 'vivid', guest: roomy },
   { project: 'qemu-arm64-vivid-contig', profile: 'vivid-contig', guest: roomy },
+  { project: 'qemu-arm64-u-dma-buf', profile: 'u-dma-buf', guest: roomy },
   { project: 'qemu-arm64-6.12-udmabuf', profile: 'udmabuf', guest: middle },
   { project: 'qemu-arm64-newest-udmabuf', profile: 'udmabuf', guest: newest },
   { project: 'qemu-amd64-6.12-dma-heap', profile: 'dma-heap', guest: amd64Middle },

@@ -203,40 +203,42 @@ test('CON-04 a mapping made while its buffer is freed is whole, or is refused', 
 });
 
 test('CON-05 an argument that changes during the call does no harm', async ({ agent, ioctls, balanceOf }) => {
+  // Descriptors that calls made would have to be closed in between.
+  const calls = ioctls.calls.filter(
+    (call) => fieldsOf(call, 'out-descriptor').length === 0 && call.returnsDescriptor !== true,
+  );
+  test.skip(calls.length === 0, 'every ioctl of this driver makes a descriptor');
   const rounds = 2000;
   const balance = await balanceOf('changing arguments', () =>
-    ioctls.forEach(
-      async ({ call, situation, argument }) => {
-        // Shared with a child, so that both see one argument.
-        const shared = await agent.mmap({ length: agent.pageBytes });
-        const child = await agent.fork();
-        for (const { name, bytes, offset } of call.layout.places().slice(0, 6)) {
-          await shared.poke(0, argument());
-          const usual = argument();
-          const value = bytes === 8 ? usual.readBigUInt64LE(offset) : BigInt(usual.readUInt32LE(offset));
-          const width = bytes === 8 ? 8 : 4;
-          const store = (other: bigint) =>
-            ['store', shared.address + offset, width, BigInt.asUintN(bytes * 8, other)] as const;
-          await beginRepeating(child, rounds, [store(value), store(~value), store(0n), store(value + 8n)]);
-          const [asked] = await repeat(agent, rounds, [
-            ['ioctl-at', situation.fd, call.request, shared.address],
-          ]);
-          await finishRepeating(child);
-          const documented = [
-            ...call.errors,
-            ...ioctls.abi.malformed,
-            ...(ioctls.abi.growth?.unknownTail ?? []),
-            'EFAULT',
-          ];
-          expect(documented, `errors of ${call.name} while ${name} changes`).toEqual(
-            expect.arrayContaining(Object.keys(asked?.failed ?? {})),
-          );
-        }
-        await child.exit();
-        await shared.unmap();
-      },
-      ioctls.calls.filter((call) => call.makesDmaBuf === undefined),
-    ),
+    ioctls.forEach(async ({ call, situation, argument }) => {
+      // Shared with a child, so that both see one argument.
+      const shared = await agent.mmap({ length: agent.pageBytes });
+      const child = await agent.fork();
+      for (const { name, bytes, offset } of call.layout.places().slice(0, 6)) {
+        await shared.poke(0, argument());
+        const usual = argument();
+        const value = bytes === 8 ? usual.readBigUInt64LE(offset) : BigInt(usual.readUInt32LE(offset));
+        const width = bytes === 8 ? 8 : 4;
+        const store = (other: bigint) =>
+          ['store', shared.address + offset, width, BigInt.asUintN(bytes * 8, other)] as const;
+        await beginRepeating(child, rounds, [store(value), store(~value), store(0n), store(value + 8n)]);
+        const [asked] = await repeat(agent, rounds, [
+          ['ioctl-at', situation.fd, call.request, shared.address],
+        ]);
+        await finishRepeating(child);
+        const documented = [
+          ...call.errors,
+          ...ioctls.abi.malformed,
+          ...(ioctls.abi.growth?.unknownTail ?? []),
+          'EFAULT',
+        ];
+        expect(documented, `errors of ${call.name} while ${name} changes`).toEqual(
+          expect.arrayContaining(Object.keys(asked?.failed ?? {})),
+        );
+      }
+      await child.exit();
+      await shared.unmap();
+    }, calls),
   );
   await expect(balance).toBalance();
 });

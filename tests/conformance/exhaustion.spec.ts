@@ -4,15 +4,16 @@
  * has nothing to complain about, and nothing is lost. Documentation/core-api/memory-allocation.rst.
  */
 import {
-  allocation,
   expect,
   forEachStrategy,
   ioctlStep,
   kilobytesOf,
   lowestFree,
   orSkip,
+  outcomeInASacrifice,
   repeat,
   test,
+  type Expectation,
 } from '../../fixtures/index.ts';
 import { fieldsOf } from '../../harness/profile/ioctls.ts';
 
@@ -31,14 +32,16 @@ forEachStrategy(() => {
     const total = kilobytesOf(await agent.readText('/proc/meminfo'), 'MemTotal') * 1024;
     const killed = async () => /^oom_kill (\d+)$/m.exec(await agent.readText('/proc/vmstat'))?.[1];
     const before = await killed();
+    const calls: Expectation[] = [];
     // A 32-bit kernel, or a strategy with offsets of few bits, may say that it cannot even name it.
     for (const bytes of [2 * total, 2 ** 40, 2 ** 47, 2 ** 62].filter((each) => buffers.canSay(each))) {
-      await expect(allocation(buffers, { bytes: BigInt(bytes) })).toFailWith([
-        'ENOMEM',
-        'EOVERFLOW',
-        ...(buffers.promises.ownLimit ?? []),
-      ]);
+      calls.push({
+        call: `allocation of ${bytes} bytes`,
+        accepted: ['ENOMEM', 'EOVERFLOW', ...(buffers.promises.ownLimit ?? [])],
+        outcome: await outcomeInASacrifice(agent, buffers, { bytes: BigInt(bytes) }),
+      });
     }
+    await expect(calls).toEndAsExpected();
     expect(await killed(), 'processes killed for want of memory').toBe(before);
     expect(await kernelSays(), 'what the kernel logged').toEqual([]);
     await buffers.allocate({ bytes: MIB });

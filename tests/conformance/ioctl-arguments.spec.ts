@@ -13,7 +13,7 @@ test('IOC-01 a command with a number that the driver does not have is unknown to
   const { unknown, calls } = ioctls.abi;
   const known = new Set(calls.map(({ request }) => request));
   const attempts = await ioctls.tryAll(({ call }) =>
-    Array.from({ length: NUMBERS }, (_, number) => (call.request & ~0xff) | number)
+    Array.from({ length: NUMBERS }, (_, number) => ((call.request & ~0xff) | number) >>> 0)
       .filter((request) => !known.has(request))
       .map((request) => ({ says: `as number ${request & 0xff}`, request, accepted: unknown })),
   );
@@ -36,6 +36,8 @@ test('IOC-02 a command with any other type, size or direction is unknown to the 
 });
 
 test('IOC-04 a reserved field with any bit set is refused', async ({ ioctls }) => {
+  const reserved = ioctls.calls.flatMap((call) => fieldsOf(call, 'reserved'));
+  test.skip(reserved.length === 0, 'no structure of this driver has a reserved field');
   const attempts = await ioctls.tryAll(({ call }) =>
     fieldsOf(call, 'reserved').flatMap(({ name, type }) =>
       undefinedBits(type, 0).map((bit) => ({

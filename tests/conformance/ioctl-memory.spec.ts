@@ -46,17 +46,16 @@ test('IOC-03 a result that cannot be written is told, and nothing has happened',
   agent,
   balanceOf,
 }) => {
+  const answering = ioctls.calls.filter((call) => answers(call));
+  test.skip(answering.length === 0, 'no ioctl of this driver writes into its argument');
   const attempts: Expectation[] = [];
   const balance = await balanceOf('calls with results that cannot be written', () =>
-    ioctls.forEach(
-      async (prepared) => {
-        const argument = await readOnly(agent, prepared);
-        attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
-        await argument.unmap();
-        attempts.push(await asItShouldBe(agent, prepared));
-      },
-      ioctls.calls.filter((call) => answers(call)),
-    ),
+    ioctls.forEach(async (prepared) => {
+      const argument = await readOnly(agent, prepared);
+      attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
+      await argument.unmap();
+      attempts.push(await asItShouldBe(agent, prepared));
+    }, answering),
   );
   await expect(attempts).toEndAsExpected();
   await expect(balance).toBalance();
