@@ -204,7 +204,7 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     // Scans a picture out of the guest's memory, see driver/helpers/draw.c. Nobody has to look.
     ...['-device', 'ramfb'],
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
-    ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
+    ...(machine.fwCfg === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
     ...(options.ram.as === 'copy' ? ['-incoming', 'defer'] : []),
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],

@@ -45,6 +45,7 @@ export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
+  copyingDevice?: BusMaster | undefined;
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
@@ -65,6 +66,7 @@ export class SshTarget implements Target {
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
+  declare readonly copyingDevice?: BusMaster;
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   declare readonly origin?: 'restored' | 'booted';
@@ -90,6 +92,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.copyingDevice !== undefined) this.copyingDevice = abilities.copyingDevice;
     if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
