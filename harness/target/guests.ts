@@ -52,6 +52,9 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     kernel: { flavour: 'debug', suite: 'bookworm-backports' },
     // KASAN takes an eighth of it.
     memoryMiB: 1280,
+    slowness: 5,
+    // To make one ready, and to look for lost memory when it goes, takes a minute.
+    isolation: 'worker',
   },
   amd64,
   {

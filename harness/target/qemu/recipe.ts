@@ -81,7 +81,7 @@ export async function recipeFor(
     return makesProgress(trial, deadline.atMost(KVM_PROBE_LIMIT));
   });
   if (accelerator.name !== 'kvm') announce(`${spec.name}: software emulation, no KVM: ${accelerator.reason}`);
-  return { ...parts, accelerator, patience: patienceUnder[accelerator.name] };
+  return { ...parts, accelerator, patience: patienceUnder[accelerator.name] * (spec.slowness ?? 1) };
 }
 
 /** Writes what is a guest's own into a folder on the host: new keys, and its file system with them in it. */
