@@ -68,6 +68,13 @@ export class Supply<T> {
     if (this.#held?.occasion.isolation === 'test') await this.#letGo();
   }
 
+  /** The test is over and has broken what it had, as it was meant to: nobody asks how it has come through. */
+  async abandon(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) await this.#gone(held.item);
+  }
+
   /** Gives everything up, also what is being made. @throws what no test could be told */
   async close(): Promise<void> {
     await this.#letGo().catch((error: unknown) => this.#untold.push(error));
@@ -91,10 +98,14 @@ export class Supply<T> {
     try {
       await this.#making.finish(held.item);
     } finally {
-      const gone = this.#dispose(held.item);
-      // Where there is only one, the next cannot be had before this one is gone.
-      if (!this.#making.ahead) await gone;
+      await this.#gone(held.item);
     }
+  }
+
+  async #gone(item: T): Promise<void> {
+    const gone = this.#dispose(item);
+    // Where there is only one, the next cannot be had before this one is gone.
+    if (!this.#making.ahead) await gone;
   }
 
   /** Who comes a second time will come again; a run of one test does not pay for a second target. */

@@ -47,6 +47,9 @@ const debug: QemuSpec = {
   kernel: { flavour: 'debug', suite: 'bookworm-backports' },
   // KASAN takes an eighth of it.
   memoryMiB: 1280,
+  slowness: 5,
+  // To make one ready, and to look for lost memory when it goes, takes a minute.
+  isolation: 'worker',
 };
 
 /** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */

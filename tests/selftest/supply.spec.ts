@@ -114,6 +114,21 @@ test('level worker: all share, and nothing is made beside them', async () => {
   expect(numbers.diary).toEqual(life(1));
 });
 
+test('what a test has broken on purpose is asked nothing, and nobody else gets it', async () => {
+  const numbers = new Numbers(true, { 'finish 1': new Error('it does not unload any more') });
+  const supply = new Supply(numbers);
+  expect(await supply.acquire(occasion('test'))).toBe(1);
+  await supply.abandon();
+  expect(await run(supply, [['file']])).toEqual([2]);
+  await supply.close();
+  expect(numbers.diary.filter((line) => line.endsWith(' 1'))).toEqual([
+    'make 1',
+    'hand over 1',
+    'dispose 1',
+    'gone 1',
+  ]);
+});
+
 test('between levels nothing is shared', async () => {
   const supply = new Supply(new Numbers(true));
   expect(await run(supply, [['test'], ['worker'], ['worker'], ['file'], ['test'], ['worker']])).toEqual([

@@ -94,7 +94,8 @@ export async function recipeFor(
           { ...spec, machine, accelerator: accelerator.name },
           { qemuVersion, cache, host },
         );
-  return { ...parts, accelerator, patience: patienceUnder[accelerator.name], deviceTree };
+  const patience = patienceUnder[accelerator.name] * (spec.slowness ?? 1);
+  return { ...parts, accelerator, patience, deviceTree };
 }
 
 /** Writes what is a guest's own into a folder on the host: new keys, and its file system with them in it. */
