@@ -11,12 +11,14 @@ import type { GuestFiles, Recipe } from './recipe.ts';
 export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<void>): Abilities {
   const { machine, agent } = recipe;
   const { externalMemory } = guest;
-  const registers = machine.fwCfgWitness;
+  const { fwCfg: registers } = machine;
+  const copyingDevice = registers === undefined ? undefined : { registers, reaches: externalMemory.regions };
   return {
     console: guest.console,
     screen: guest.screen,
     externalMemory,
-    busMaster: registers === undefined ? undefined : { registers, reaches: externalMemory.regions },
+    copyingDevice,
+    busMaster: machine.fwCfgWitness === true ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
     examine: () => guest.examine(),
     present: { [agent.sha256]: agent.path },

@@ -19,13 +19,19 @@ import { Qmp } from './qmp.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RamfbScreen } from './screen.ts';
 
-export interface GuestOptions {
+/** What decides about the hardware that the guest's kernel is told of. */
+export interface MachineOptions {
   machine: Machine;
   accelerator: AcceleratorName;
-  kernel: string;
-  initramfs: string;
   cpus: number;
   memoryMiB: number;
+}
+
+export interface GuestOptions extends MachineOptions {
+  kernel: string;
+  initramfs: string;
+  /** Path of the device tree, if it is not the machine's own. */
+  deviceTree?: string | undefined;
   /** Kernel arguments beside the console. */
   append: string[];
   ram: GuestRam;
@@ -197,9 +203,8 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
   const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...hangs, ...options.append];
   return [
     ...['-name', 'bufrig', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...['-machine', `${machine.board},memory-backend=ram`],
-    ...['-accel', options.accelerator, '-cpu', machine.cpu[options.accelerator]],
-    ...['-smp', String(options.cpus), '-m', `${options.memoryMiB}M`],
+    ...machineArguments(options),
+    ...['-machine', 'memory-backend=ram'],
     '-object',
     `memory-backend-file,id=ram,size=${options.memoryMiB}M,mem-path=${options.ram.file},share=${options.ram.as === 'file' ? 'on' : 'off'}`,
     ...['-chardev', `file,id=console,path=${folder.file('console.log')}`, '-serial', 'chardev:console'],
@@ -212,9 +217,18 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     // Scans a picture out of the guest's memory, see driver/helpers/draw.c. Nobody has to look.
     ...['-device', 'ramfb'],
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
-    ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
+    ...(machine.fwCfg === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
     ...(options.ram.as === 'copy' ? ['-incoming', 'defer'] : []),
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
+    ...(options.deviceTree === undefined ? [] : ['-dtb', options.deviceTree]),
+  ];
+}
+
+export function machineArguments({ machine, accelerator, cpus, memoryMiB }: MachineOptions): string[] {
+  return [
+    ...['-machine', machine.board],
+    ...['-accel', accelerator, '-cpu', machine.cpu[accelerator]],
+    ...['-smp', String(cpus), '-m', `${memoryMiB}M`],
   ];
 }

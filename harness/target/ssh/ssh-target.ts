@@ -45,6 +45,7 @@ export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
+  copyingDevice?: BusMaster | undefined;
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
   /** Looks at it when the link is lost. */
@@ -67,6 +68,7 @@ export class SshTarget implements Target {
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
+  declare readonly copyingDevice?: BusMaster;
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   declare readonly origin?: 'restored' | 'booted';
@@ -94,6 +96,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.copyingDevice !== undefined) this.copyingDevice = abilities.copyingDevice;
     if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
