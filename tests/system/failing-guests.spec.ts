@@ -22,7 +22,7 @@ function expectLabRed(run: RigResult, cause: RegExp): void {
   const { summary, output } = run;
   expect(run.tests.length).toBeGreaterThan(30);
   expect(summary.claims, output).toEqual({
-    ...{ pass: 0, fail: 0, crash: 0, hang: 0, 'not-run': 0 },
+    ...{ pass: 0, deviates: 0, fail: 0, crash: 0, hang: 0, 'not-run': 0 },
     infra: run.tests.length,
   });
   for (const red of summary.red) expect(red.cause).toMatch(cause);
