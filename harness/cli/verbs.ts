@@ -6,6 +6,8 @@ export const verbs: Record<string, () => Promise<Verb>> = {
   run: async () => (await import('./verbs/run.ts')).run,
   test: async () => (await import('./verbs/test.ts')).test,
   mutation: async () => (await import('./verbs/mutation.ts')).mutation,
+  faults: async () => (await import('./verbs/faults.ts')).faults,
+  soak: async () => (await import('./verbs/soak.ts')).soak,
   setup: async () => (await import('./verbs/setup.ts')).setup,
   update: async () => (await import('./verbs/update.ts')).update,
   kernel: async () => (await import('./verbs/kernel.ts')).kernel,
