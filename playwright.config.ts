@@ -9,8 +9,12 @@ import { settingsFrom } from './harness/settings.ts';
 import { guests, peers } from './harness/target/guests.ts';
 import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 
+/** Milliseconds for a test on a guest with a usual kernel. */
+const TEST_LIMIT = 120_000;
+
 const settings = settingsFrom(process.env, import.meta.dirname);
 const chosen = await profileNamed(settings.profile);
+const own = (reporter: string) => join(import.meta.dirname, 'harness', 'report', `${reporter}.ts`);
 const reports = (name: string) => join(settings.reports, name);
 
 /** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
@@ -23,7 +27,7 @@ export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & Isolatio
   outputDir: 'test-results',
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
-  timeout: 120_000,
+  timeout: TEST_LIMIT,
   expect: { timeout: 30_000 },
   use: { settings, profile: settings.profile, isolation: settings.isolation },
   reporter: reporters(),
@@ -71,10 +75,12 @@ function driverProject(
   const absent = strategyNames.filter((strategy) => !offered(profile).includes(strategy));
   return {
     name,
+    timeout: TEST_LIMIT * (targetSpec?.slowness ?? 1),
     testMatch: ['conformance/**/*.spec.ts', 'bench/*.spec.ts'],
     use: {
       targetSpec,
       ...(profile === chosen ? {} : { profile: profile.name }),
+      isolation: settings.isolation ?? targetSpec?.isolation,
       // For claims that are not made once for each strategy.
       strategy: absent.includes('fd-per-buffer') ? offered(profile)[0] : 'fd-per-buffer',
     },
@@ -96,11 +102,12 @@ function reporters(): ReporterDescription[] {
     ['html', { outputFolder: reports('html'), open: 'never' }],
     ['json', { outputFile: reports('results.json') }],
     ['junit', { outputFile: reports('junit.xml') }],
-    ['./harness/report/ktap.ts', { output }],
-    ['./harness/report/allure.ts', { output }],
+    [own('ktap'), { output }],
+    [own('allure'), { output }],
     ['allure-playwright', { resultsDir: reports('allure-results') }],
-    ['./harness/report/measurements.ts', { output }],
-    ['./harness/report/coverage.ts', { output }],
-    ['./harness/report/summary.ts', { output }],
+    [own('measurements'), { output }],
+    [own('coverage'), { output }],
+    [own('module-coverage'), { output }],
+    [own('summary'), { output }],
   ];
 }

@@ -15,8 +15,8 @@ import { Wire, type Requests } from './wire.ts';
 export type { Hello } from './message.ts';
 
 const PROTOCOL = 1;
-/** Milliseconds one request may take on real hardware. */
-const ALLOWANCE = 60_000;
+/** Milliseconds one request may take on real hardware; a kernel that hangs in it says so before (hang-limits.ts). */
+export const ALLOWANCE = 90_000;
 
 type Access = 'rdonly' | 'wronly' | 'rdwr';
 /** As in open(2) without the O_, further flags behind commas: `rdwr,nonblock`. */
@@ -34,14 +34,24 @@ export class Agent {
   /** What the agent is called in messages. */
   readonly label: string;
   readonly #requests: Requests;
+  /** Factor on the time a request may take. */
+  readonly #patience: number;
   readonly #allowance: number | undefined;
   readonly #end: () => Promise<void>;
 
-  constructor(requests: Requests, hello: Hello, label: string, end: () => Promise<void>, allowance?: number) {
+  constructor(
+    requests: Requests,
+    hello: Hello,
+    label: string,
+    end: () => Promise<void>,
+    patience = 1,
+    allowance?: number,
+  ) {
     this.#requests = requests;
     this.hello = hello;
     this.label = label;
     this.#end = end;
+    this.#patience = patience;
     this.#allowance = allowance;
   }
 
@@ -62,7 +72,7 @@ export class Agent {
       throw new ProtocolError(
         `${label} runs ${hello.name} with protocol ${hello.protocol}, this client speaks ${PROTOCOL}`,
       );
-    return new Agent(wire, hello, label, () => wire.close());
+    return new Agent(wire, hello, label, () => wire.close(), patience);
   }
 
   /** Bytes in one page of the target's kernel. */
@@ -79,9 +89,15 @@ export class Agent {
     return described<T>(await this.#requests.send(encodeRequest(verb, args), this.#allowance));
   }
 
-  /** The same agent, whose requests may take this many milliseconds each. */
+  /** Puts a line to the agent as it is, for one that the agent itself has told. */
+  async say(line: string): Promise<object> {
+    return this.#requests.send(line, this.#allowance);
+  }
+
+  /** The same agent, whose requests may take this many milliseconds each on real hardware. */
   allowing(milliseconds: number): Agent {
-    return new Agent(this.#requests, this.hello, this.label, this.#end, milliseconds);
+    const allowance = milliseconds * this.#patience;
+    return new Agent(this.#requests, this.hello, this.label, this.#end, this.#patience, allowance);
   }
 
   /** The last requests with duration and outcome, oldest first; evidence for a report. */
@@ -184,7 +200,7 @@ export class Agent {
 
   /** A child process with a copy of everything this one has: memory, mappings, descriptors. */
   fork(): Promise<Child> {
-    return forkChild(this, this.#requests, (...parts) => new Agent(...parts));
+    return forkChild(this, this.#requests, (...parts) => new Agent(...parts, this.#patience));
   }
 
   /** Open descriptors of the agent's process. */

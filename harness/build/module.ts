@@ -3,9 +3,9 @@
  * Builds a kernel module against a kernel tree, on this machine or on the target itself. A build is
  * named by all it is made from: source, diff, tree and compiler; the same again costs nothing.
  */
-import { copyFile, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { DriverError, LabError } from '../errors.ts';
 import { run } from '../process.ts';
 import type { KernelTree, Target } from '../target/target.ts';
@@ -14,6 +14,7 @@ import type { Cache } from './cache.ts';
 import { compilerFor, unsupportedOptions, type Compiler } from './compiler.ts';
 import { contentKey } from './content-hash.ts';
 import { layOutModuleSource, moduleSourceKey, moduleSourceTar, type ModuleSource } from './module-source.ts';
+import { inWorkFolder } from './work-folder.ts';
 
 export interface ModuleBuild extends ModuleSource {
   architecture: Architecture;
@@ -28,6 +29,8 @@ export interface BuiltModule {
   file: string;
   /** The same with debug information, on this machine; none of a build on the target. */
   unstripped?: string;
+  /** Folder with the compiler's notes about a module that counts which of its lines run. */
+  notes?: string;
   /** What make printed. */
   log: string;
   /** Names this build in the cache and in reports. */
@@ -37,8 +40,10 @@ export interface BuiltModule {
 }
 
 /** Changes when what is done with a build changes, so that old entries are not used. */
-const RECIPE = 'module-2';
+const RECIPE = 'module-3';
 const UNSTRIPPED = '.unstripped';
+/** Folder of an entry with what is needed to read the counts of a module that counts its lines. */
+const NOTES = 'notes';
 
 /**
  * Builds a module on this machine. A second call with nothing changed does no work.
@@ -62,20 +67,29 @@ export async function buildModule(
   const entry = await cache.entry('module', key, async (directory) => {
     cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
     const layout = join(directory, 'layout');
-    const source = await layOutModuleSource(request, layout);
-    const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
-    const result = await run(request.sparse === true ? [...argv, 'C=2', 'CHECK=sparse'] : argv);
-    // With the paths of the checkout, not of the copy.
-    const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
-    judgeBuild(log, result.code, request);
-    const built = await theOneModule(source);
-    await keepModule(join(source, built), join(directory, built), compiler);
-    await writeFile(join(directory, 'build.log'), log);
+    const module = relative(layout, await layOutModuleSource(request, layout));
+    const workKey = contentKey(RECIPE, module, identity.key, tree.directory, compiler.version, ...ways);
+    await inWorkFolder(cache, workKey, layout, async (folder) => {
+      const source = join(folder, module);
+      const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
+      // Where the kernel can tell which lines ran, the module counts them.
+      if (identity.config.includes('\nCONFIG_GCOV_KERNEL=y\n')) argv.push('GCOV_PROFILE=y');
+      const result = await run(request.sparse === true ? [...argv, 'C=2', 'CHECK=sparse'] : argv);
+      // With the paths of the checkout, not of the copy.
+      const log = `${result.stdout}${result.stderr}`.replaceAll(`${folder}/`, '');
+      judgeBuild(log, result.code, request);
+      const built = await theOneModule(source);
+      await keepModule(join(source, built), join(directory, built), compiler);
+      await keepNotes(source, join(directory, NOTES));
+      await writeFile(join(directory, 'build.log'), log);
+    });
     await rm(layout, { recursive: true });
   });
   const file = join(entry, await theOneModule(entry));
+  const counts = (await readdir(entry)).includes(NOTES);
   return {
     file,
+    ...(counts ? { notes: join(entry, NOTES) } : {}),
     unstripped: `${file}${UNSTRIPPED}`,
     log: await readFile(join(entry, 'build.log'), 'utf8'),
     key,
@@ -212,6 +226,12 @@ async function keepModule(built: string, file: string, compiler: Compiler): Prom
   // What is no object file is for the target's kernel to refuse.
   if (strip.code !== 0) await copyFile(built, file);
   await rename(built, `${file}${UNSTRIPPED}`);
+}
+
+async function keepNotes(built: string, into: string): Promise<void> {
+  const notes = (await readdir(built)).filter((name) => name.endsWith('.gcno'));
+  if (notes.length > 0) await mkdir(into);
+  for (const name of notes) await copyFile(join(built, name), join(into, name));
 }
 
 async function theOneModule(directory: string): Promise<string> {

@@ -48,6 +48,16 @@ export async function sourceLines(module: ModuleBinary, place: CodePlace): Promi
   return said.split('\n').flatMap((line) => shortened(line, module.source));
 }
 
+/** The place of an address in the module's code, where it is known how far behind the code's beginning that is. */
+export async function placeAt(module: ModuleBinary, offset: number): Promise<CodePlace | undefined> {
+  const symbols = await textOf([`${crossPrefix(module.architecture)}objdump`, '--syms', module.file]);
+  const found = parseFunctions(symbols).find(
+    ({ section, start, size }) => section === '.text' && start <= offset && offset < start + size,
+  );
+  if (found === undefined) return undefined;
+  return { symbol: found.name, offset: offset - found.start, size: found.size, returns: true };
+}
+
 interface CodeSymbol {
   name: string;
   section: string;

@@ -40,7 +40,7 @@ function claimOutcome({ test, project, judged }: Outcome): ClaimOutcome {
 
 /** The describe block of fixtures/strategies.ts tags its tests; others carry the tag themselves. */
 function strategyOf({ tags }: TestCase): string {
-  const other = new Set(['@bench', '@slow']);
+  const other = new Set(['@bench', '@slow', '@fuzz']);
   return tags.find((tag) => !other.has(tag))?.slice(1) ?? '';
 }
 

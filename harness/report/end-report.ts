@@ -17,8 +17,10 @@ export interface EndReportOptions {
 }
 
 export abstract class EndReport implements Reporter {
-  readonly #output: string;
-  readonly #silent: boolean;
+  /** Folder of the files. */
+  protected readonly output: string;
+  /** Nothing runs, and nothing is to be written. */
+  protected readonly silent: boolean;
   #run: { config: FullConfig; suite: Suite } | undefined;
 
   /** What it makes, in the message when it cannot. */
@@ -31,8 +33,8 @@ export abstract class EndReport implements Reporter {
   ): Record<string, string> | Promise<Record<string, string>>;
 
   constructor({ output = 'reports', _mode }: EndReportOptions = {}) {
-    this.#output = resolve(output);
-    this.#silent = _mode === 'list';
+    this.output = resolve(output);
+    this.silent = _mode === 'list';
   }
 
   printsToStdio(): boolean {
@@ -44,11 +46,11 @@ export abstract class EndReport implements Reporter {
   }
 
   async onEnd(result: FullResult): Promise<{ status?: FullResult['status'] } | undefined> {
-    if (this.#silent || this.#run === undefined) return undefined;
+    if (this.silent || this.#run === undefined) return undefined;
     try {
       const files = await this.files(outcomesOf(this.#run.config, this.#run.suite), result);
-      mkdirSync(this.#output, { recursive: true });
-      for (const [name, text] of Object.entries(files)) writeFileSync(join(this.#output, name), text);
+      mkdirSync(this.output, { recursive: true });
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(this.output, name), text);
       return undefined;
     } catch (error) {
       return reporterFailed(this.what, error);

@@ -4,13 +4,15 @@ import { readFile } from 'node:fs/promises';
 import type { Agent } from '../agent/client.ts';
 import { architectureOfMachine } from '../build/architectures.ts';
 import type { Cache } from '../build/cache.ts';
+import { readCounts } from '../build/gcov.ts';
 import { buildModule, buildModuleOnTarget } from '../build/module.ts';
 import { Deadline } from '../deadline.ts';
+import type { FileRun } from '../measure/lines-run.ts';
 import { run } from '../process.ts';
 import type { DriverProfile } from '../profile/profile.ts';
 import type { DriverFacts } from '../report/contract.ts';
 import type { Target } from '../target/target.ts';
-import { decoded, type DecodableModule } from './decoded.ts';
+import { decoded, decodedAfterwards, type DecodableModule } from './decoded.ts';
 import { moduleFromFile, moduleFromKernel } from './module-files.ts';
 
 export type { DriverFacts };
@@ -25,6 +27,8 @@ interface Built {
   /** The module as targets get it. */
   image: Buffer;
   symbols: DecodableModule | undefined;
+  /** See {@link BuiltModule.notes}. */
+  notes: string | undefined;
 }
 
 export class DriverFiles {
@@ -64,10 +68,25 @@ export class DriverFiles {
 
   /** Puts lines of source beside places in the driver's code, where it was built on this machine. */
   async decode(target: Target, lines: readonly string[]): Promise<readonly string[]> {
-    const { kernelTree } = target;
-    if (kernelTree.where === 'target') return lines;
-    const symbols = (await this.#built.get(kernelTree.directory))?.symbols;
+    const symbols = await this.#symbolsFor(target);
     return symbols === undefined ? lines : decoded(lines, symbols);
+  }
+
+  /** The same when the driver is gone. @param code where its code began */
+  async decodeAfterwards(target: Target, lines: readonly string[], code: bigint): Promise<readonly string[]> {
+    const symbols = await this.#symbolsFor(target);
+    return symbols === undefined ? lines : decodedAfterwards(lines, symbols, code);
+  }
+
+  /**
+   * What the driver's lines were run on a target, where the driver counts that.
+   * @param counted what its kernel has counted
+   */
+  async linesRun(target: Target, counted: () => Promise<ReadonlyMap<string, Buffer>>): Promise<FileRun[]> {
+    const notes = (await this.#builtFor(target))?.notes;
+    if (notes === undefined) return [];
+    const architecture = architectureOfMachine(target.facts.machine);
+    return readCounts(this.#cache, architecture, notes, await counted());
   }
 
   /** What the loaded driver says of itself; asked once, since it is the same driver everywhere. */
@@ -90,8 +109,18 @@ export class DriverFiles {
     const name = this.#profile.module?.name;
     return {
       image: await readFile(built.file),
+      notes: built.notes,
       symbols: file === undefined || name === undefined ? undefined : { name, file, architecture, source },
     };
+  }
+
+  async #symbolsFor(target: Target): Promise<DecodableModule | undefined> {
+    return (await this.#builtFor(target))?.symbols;
+  }
+
+  async #builtFor({ kernelTree }: Target): Promise<Built | undefined> {
+    if (kernelTree.where === 'target') return undefined;
+    return this.#built.get(kernelTree.directory);
   }
 
   async #request(source: string) {

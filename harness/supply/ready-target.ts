@@ -6,13 +6,17 @@ import { architectureOfPrograms } from '../build/architectures.ts';
 import type { Cache } from '../build/cache.ts';
 import { buildAgent } from '../build/program.ts';
 import { Deadline } from '../deadline.ts';
+import { KernelCrash } from '../errors.ts';
 import { insistOnSilence, Listening } from '../kernel-log/listening.ts';
 import { KernelLogWatch } from '../kernel-log/watch.ts';
 import { loadDriver, unloadDriver } from '../profile/loaded-driver.ts';
+import type { FileRun } from '../measure/lines-run.ts';
 import type { DriverProfile } from '../profile/profile.ts';
 import type { TargetSource } from '../target/source.ts';
 import type { Target } from '../target/target.ts';
 import { Undo } from '../undo.ts';
+import { countedLines } from './counted-lines.ts';
+import { codeOf, looksForLostMemory, lostMemory } from './lost-memory.ts';
 import { DriverFiles, type DriverFacts, type DriverSettings } from './driver-files.ts';
 import type { Making } from './supply.ts';
 
@@ -46,6 +50,8 @@ interface Made extends ReadyTarget {
   scribe: Agent;
   /** Since the driver was loaded and nobody has used it. */
   idle: Listening | undefined;
+  /** Ability: its kernel finds memory that nobody points to. */
+  looksForLostMemory: boolean;
 }
 
 export class ReadyTargets implements Making<ReadyTarget> {
@@ -53,9 +59,18 @@ export class ReadyTargets implements Making<ReadyTarget> {
   readonly #cache: Cache;
   readonly #profile: DriverProfile;
   readonly #files: DriverFiles;
+  readonly #onLinesRun: (files: readonly FileRun[]) => Promise<void>;
   readonly #made = new Map<ReadyTarget, Made>();
 
-  constructor(source: TargetSource, cache: Cache, profile: DriverProfile, settings: DriverSettings = {}) {
+  /** @param onLinesRun told which lines of the driver ran, for each target on which it counts them */
+  constructor(
+    source: TargetSource,
+    cache: Cache,
+    profile: DriverProfile,
+    settings: DriverSettings = {},
+    onLinesRun: (files: readonly FileRun[]) => Promise<void> = async () => {},
+  ) {
+    this.#onLinesRun = onLinesRun;
     this.#source = source;
     this.#cache = cache;
     this.#profile = profile;
@@ -93,10 +108,30 @@ export class ReadyTargets implements Making<ReadyTarget> {
   async finish(ready: ReadyTarget): Promise<void> {
     const made = this.#made.get(ready);
     const { target, kernelLog } = ready;
+    const { module } = this.#profile;
+    const code =
+      made === undefined || module === undefined ? undefined : await codeOf(made.scribe, module.name);
     await listened(target, kernelLog, 'unload the driver', () => unloadDriver(target, this.#profile));
+    if (made !== undefined) await this.#countLines(made);
+    if (made?.looksForLostMemory === true) await this.#insistOnNothingLost(made, code);
     if (this.#source.pristine) return;
     await kernelLog.stop();
     await made?.scribe.end();
+  }
+
+  async #countLines({ target, scribe }: Made): Promise<void> {
+    const files = await this.#files.linesRun(target, () => countedLines(target, scribe));
+    if (files.length > 0) await this.#onLinesRun(files);
+  }
+
+  /** @throws KernelCrash `LEAK` with the kernel's words about what was lost */
+  async #insistOnNothingLost({ target, startAgent }: ReadyTarget, code: bigint | undefined): Promise<void> {
+    const agent = await startAgent();
+    const lines = await lostMemory(agent);
+    await agent.end();
+    if (lines.length === 0) return;
+    const told = code === undefined ? lines : await this.#files.decodeAfterwards(target, lines, code);
+    throw new KernelCrash('LEAK', `${target.facts.name}: memory was lost (kmemleak)\n${told.join('\n')}`);
   }
 
   async dispose(ready: ReadyTarget): Promise<void> {
@@ -117,7 +152,10 @@ export class ReadyTargets implements Making<ReadyTarget> {
     );
     const facts = await this.#files.facts(startAgent);
     const driver = { profile: this.#profile, facts, path };
-    return { target, agentPath, startAgent, kernelLog, driver, scribe, idle: listening };
+    return {
+      ...{ target, agentPath, startAgent, kernelLog, driver, scribe },
+      ...{ idle: listening, looksForLostMemory: await looksForLostMemory(scribe) },
+    };
   }
 }
 

@@ -27,6 +27,8 @@ export class Supply<T> {
   /** What a test has or had last. */
   #held: { item: T; occasion: Occasion } | undefined;
   #next: Promise<T> | undefined;
+  /** Somebody has had one. */
+  #came = false;
   readonly #leaving = new Set<Promise<void>>();
   /** What went wrong when no test could be told. */
   readonly #untold: unknown[] = [];
@@ -41,7 +43,10 @@ export class Supply<T> {
    * @throws what making or handing it over threw; the next call tries anew
    */
   async acquire(occasion: Occasion): Promise<T> {
-    if (this.#held !== undefined && mayShare(this.#held.occasion, occasion)) return this.#held.item;
+    if (this.#held !== undefined && mayShare(this.#held.occasion, occasion)) {
+      this.#makeAhead(occasion);
+      return this.#held.item;
+    }
     // No test is left to hear about the last use of what several tests shared.
     await this.#letGo().catch((error: unknown) => this.#untold.push(error));
     const making = this.#next ?? this.#making.make(this.#closing.signal);
@@ -54,13 +59,20 @@ export class Supply<T> {
       throw error;
     }
     this.#held = { item, occasion };
-    if (occasion.isolation !== 'worker') this.#makeAhead();
+    this.#makeAhead(occasion);
     return item;
   }
 
   /** The test is over; what nobody else may use is finished. @throws what {@link Making.finish} threw */
   async release(): Promise<void> {
     if (this.#held?.occasion.isolation === 'test') await this.#letGo();
+  }
+
+  /** The test is over and has broken what it had, as it was meant to: nobody asks how it has come through. */
+  async abandon(): Promise<void> {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) await this.#gone(held.item);
   }
 
   /** Gives everything up, also what is being made. @throws what no test could be told */
@@ -86,13 +98,21 @@ export class Supply<T> {
     try {
       await this.#making.finish(held.item);
     } finally {
-      const gone = this.#dispose(held.item);
-      // Where there is only one, the next cannot be had before this one is gone.
-      if (!this.#making.ahead) await gone;
+      await this.#gone(held.item);
     }
   }
 
-  #makeAhead(): void {
+  async #gone(item: T): Promise<void> {
+    const gone = this.#dispose(item);
+    // Where there is only one, the next cannot be had before this one is gone.
+    if (!this.#making.ahead) await gone;
+  }
+
+  /** Who comes a second time will come again; a run of one test does not pay for a second target. */
+  #makeAhead({ isolation }: Occasion): void {
+    const again = this.#came;
+    this.#came = true;
+    if (!again || isolation === 'worker') return;
     if (!this.#making.ahead || this.#next !== undefined || this.#closing.signal.aborted) return;
     this.#next = this.#making.make(this.#closing.signal);
     this.#next.catch(() => {});

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: MIT
 /** Targets as plain data: what playwright.config.ts declares and the kinds of target open. */
 import type { Architecture } from '../build/architectures.ts';
+import type { Isolation } from '../supply/isolation.ts';
 import type { MachineName } from './qemu/machines.ts';
 
+/** How a machine is to be used. */
+interface Use {
+  /** How many times as long everything takes as on one with a usual kernel; 1 unless given. */
+  slowness?: number;
+  /** What tests share unless somebody says otherwise. */
+  isolation?: Isolation;
+}
+
 /** A guest that the rig boots. */
-export interface QemuSpec {
+export interface QemuSpec extends Use {
   kind: 'qemu';
   /** Name in reports, for example `qemu-arm64`. */
   name: string;
@@ -20,10 +29,12 @@ export interface QemuSpec {
   memoryMiB: number;
   /** Further kernel arguments, for example `['cma=128M']`. */
   append: string[];
+  /** Path of a device tree overlay's source that is laid on what the machine tells of itself. */
+  deviceTree?: string;
 }
 
 /** A machine that is up and reached by SSH, known by address and host key. */
-export interface SshSpec {
+export interface SshSpec extends Use {
   kind: 'ssh';
   name: string;
   /** `ssh://user@host:port`; the user is root and the port 22 unless given. */

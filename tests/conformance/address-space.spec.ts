@@ -12,7 +12,7 @@ forEachStrategy(() => {
       `BND-15 ${operations} random calls on mappings of four buffers end as the model says`,
       options,
       async ({ buffers, agent, seed }, testInfo) => {
-        if ('tag' in options) test.setTimeout(900_000);
+        if ('tag' in options) test.setTimeout(8 * test.info().timeout);
         test.skip(!buffers.promises.subOffset, 'the model maps from any page of a buffer');
         const begin = seed ?? Date.now() % 2 ** 32;
         testInfo.annotations.push({ type: 'seed', description: String(begin) });

@@ -34,9 +34,9 @@ for (const { rounds, tag } of CHURNS) {
     `CON-01 ${PROCESSES} processes that allocate and free ${rounds} times at once do not disturb each other`,
     { tag },
     async ({ agent, driver, ioctls, balanceOf }) => {
-      if (rounds > ROUNDS) test.setTimeout(15 * 60_000);
+      if (rounds > ROUNDS) test.setTimeout(8 * test.info().timeout);
       const churn = orSkip(ioctls.abi.churn, NO_CHURN);
-      const patient = rounds > ROUNDS ? agent.allowing(600_000) : agent;
+      const patient = rounds > ROUNDS ? agent.allowing(120_000) : agent;
       const balance = await balanceOf(`${PROCESSES} processes at once`, async () => {
         const children = await Promise.all(Array.from({ length: PROCESSES }, () => patient.fork()));
         for (const child of children) {

@@ -40,10 +40,10 @@ forEachStrategy(() => {
     'LIF-07 10,000 lives of a buffer leave nothing',
     { tag: '@slow' },
     async ({ agent, driver, strategy }) => {
-      test.setTimeout(900_000);
+      test.setTimeout(8 * test.info().timeout);
       const rounds = 10_000 / SAMPLES;
       const steps = await lifetimeOf(agent, driver.profile, strategy);
-      const patient = agent.allowing(300_000);
+      const patient = agent.allowing(120_000);
       const work = async () => {
         const done = await repeat(patient, rounds, steps);
         expect(done).toEqual(steps.map(() => ({ ok: rounds, failed: {} })));
@@ -57,7 +57,7 @@ forEachStrategy(() => {
     'LIF-06 1,000 processes that are killed at any point leave nothing',
     { tag: '@slow' },
     async ({ agent, driver, strategy, seed }, testInfo) => {
-      test.setTimeout(900_000);
+      test.setTimeout(8 * test.info().timeout);
       const rounds = 1000 / SAMPLES;
       const begin = seed ?? Date.now() % 2 ** 32;
       testInfo.annotations.push({ type: 'seed', description: String(begin) });

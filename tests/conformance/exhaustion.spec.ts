@@ -61,7 +61,7 @@ test('RES-02 what fits once fits again, three times over', async ({
   kernelSays,
 }) => {
   // The last tries move everything that can be moved, which takes an emulated machine its time.
-  test.setTimeout(900_000);
+  test.setTimeout(8 * test.info().timeout);
   const counts: number[] = [];
   const balance = await balanceOf('filling memory three times', async () => {
     for (let round = 0; round < 3; round++) counts.push(await fill());
@@ -220,7 +220,7 @@ test(`RES-09 ${LIVE} buffers live at once, and as many again after them`, async 
 test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ agent, ioctls, balanceOf }) => {
   const makers = ioctls.calls.filter((call) => call.makesBuffer === true);
   test.skip(makers.length === 0, 'no ioctl of this driver makes a buffer');
-  test.setTimeout(15 * 60_000);
+  test.setTimeout(8 * test.info().timeout);
   const rounds = 140_000;
   const balance = await balanceOf(`${rounds} allocations whose result cannot be told`, () =>
     ioctls.forEach(async ({ call, situation, argument }) => {
@@ -230,7 +230,7 @@ test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ ag
       const onePage = call.sizedBy === undefined ? {} : { [call.sizedBy]: agent.pageBytes };
       await memory.poke(0, argument(onePage));
       await memory.protect('r');
-      const patient = agent.allowing(600_000);
+      const patient = agent.allowing(120_000);
       const [made] = await repeat(patient, rounds, [
         ['ioctl-at', situation.fd, call.request, memory.address],
       ]);

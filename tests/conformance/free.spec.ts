@@ -179,10 +179,10 @@ test(
       'the driver makes no promise about names',
     );
     const pile = orSkip(ioctls.abi.pile, 'open files of this driver hold no buffers');
-    test.setTimeout(15 * 60_000);
+    test.setTimeout(8 * test.info().timeout);
     const stale = await buffers.allocate({ bytes: buffers.pageBytes });
     await stale.release();
-    const patient = agent.allowing(600_000);
+    const patient = agent.allowing(120_000);
     for (let left = (unused ?? 0) - 1; left > 0; left -= 1000) {
       // They live until the name was looked up, so whoever got it would be found.
       const fd = await agent.open(driver.profile.device, 'rdwr');

@@ -3,11 +3,14 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from '@playwright/test';
 import { Deadline } from '../../harness/deadline.ts';
-import { LabError } from '../../harness/errors.ts';
+import { described } from '../../harness/agent/message.ts';
+import { DriverError, KernelCrash, LabError } from '../../harness/errors.ts';
 import { KernelLog } from '../../harness/kernel-log/follower.ts';
 import { parseConsole, parseKmsg, parseRecord, type LogLine } from '../../harness/kernel-log/lines.ts';
-import { findSplats } from '../../harness/kernel-log/reports.ts';
+import { insistOnSplat, type Said } from '../../harness/kernel-log/listening.ts';
+import { findSplats, type Splat } from '../../harness/kernel-log/reports.ts';
 import { splatRows, type Category } from '../../harness/kernel-log/splats.ts';
+import type { Target } from '../../harness/target/target.ts';
 import { documented, lookalikes } from './data/kernel-log/documented.ts';
 import { verdicts } from './data/kernel-log/verdicts.ts';
 
@@ -103,6 +106,38 @@ test.describe('one cause, one report', () => {
       { text: 'BUG: KASAN: slab-use-after-free in f+0x1/0x2', seconds: 20 },
     ];
     expect(findSplats(lines).map(({ category }) => category)).toEqual(['spinlock', 'kasan']);
+  });
+});
+
+test.describe('a declared complaint', () => {
+  const [warning] = findSplats(warningOf('T1', 'here'));
+  const [another] = findSplats(warningOf('T1', 'there'));
+  if (warning === undefined || another === undefined) throw new Error('no warnings');
+  const facts = { name: 'a guest' };
+  const alive = described<Target>({ facts });
+  const dead = described<Target>({ facts, whyDead: () => 'QEMU ended' });
+  const here = { category: 'warning', title: /\bhere\.c/ } as const;
+
+  test('passes with exactly that one', () => {
+    expect(() => insistOnSplat(said([warning]), here, alive)).not.toThrow();
+    expect(() => insistOnSplat(said([warning]), { category: 'warning' }, alive)).not.toThrow();
+  });
+
+  test('any other is a crash, and none a failure', () => {
+    expect(() => insistOnSplat(said([warning, another]), here, alive)).toThrow(KernelCrash);
+    expect(() => insistOnSplat(said([warning, warning, another]), { category: 'warning' }, alive)).toThrow(
+      KernelCrash,
+    );
+    expect(() => insistOnSplat(said([another]), here, alive)).toThrow(KernelCrash);
+    expect(() => insistOnSplat(said([warning]), { category: 'bug' }, alive)).toThrow(KernelCrash);
+    expect(() => insistOnSplat(said([]), here, alive)).toThrow(DriverError);
+  });
+
+  test('a log that breaks off is explained by the death that was declared, and by no other', () => {
+    const cut = ['the link broke'];
+    expect(() => insistOnSplat(said([warning], cut), here, dead)).not.toThrow();
+    expect(() => insistOnSplat(said([warning], cut), here, alive)).toThrow(LabError);
+    expect(() => insistOnSplat(said([], cut), here, dead)).toThrow(LabError);
   });
 });
 
@@ -203,6 +238,10 @@ function warningOf(caller: string, name: string): LogLine[] {
     ` ${name}+0x1/0x2 [${name}]`,
     '---[ end trace 0000000000000000 ]---',
   ].map((text) => ({ text, caller }));
+}
+
+function said(splats: Splat[], missing: string[] = []): Said {
+  return { lines: [], splats, missing, console: undefined };
 }
 
 function followed(...lines: string[]): KernelLog {

@@ -44,7 +44,7 @@ struct verb {
 /* Each table ends with an entry without a name. */
 extern const struct verb file_verbs[], ioctl_verbs[], mapping_verbs[], content_verbs[], sign_verbs[],
 	vma_verbs[], physical_verbs[], kcore_verbs[], process_verbs[], child_verbs[], measure_verbs[],
-	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[], fail_nth_verbs[],
+	measure_touch_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[], fail_nth_verbs[], fuzz_verbs[],
 	thread_verbs[];
 
 /* main.c */
@@ -101,6 +101,8 @@ void reply_begin(unsigned long number);
 void reply_end(void);
 bool reply_failed(void);
 const char *reply_failure(void);	/* errno or signal by name; NULL when there was none */
+/* Takes a number out of the answer in the making; false when it says nothing of the kind. */
+bool reply_told(const char *key, uint64_t *value);
 void reply_flush(void);
 bool reply_is_due(void);		/* a finished answer has waited for a millisecond, or much has */
 /* The same for who cannot let requests in meanwhile: a signal handler, or before execve(). */
@@ -138,6 +140,7 @@ size_t ioctl_argument(uint8_t *data, size_t most);
 /* fail_nth.c: around each request. */
 void fail_nth_begin(void);
 void fail_nth_end(void);
+void fail_nth_reset(void);		/* in a new child */
 
 /* text.c: what the kernel tells in text files. */
 struct lines {

@@ -42,6 +42,16 @@ void fail_nth_end(void)
 	counter = -1;
 }
 
+/* A child is born in the middle of its parent's request, and nobody lets its allocations fail. */
+void fail_nth_reset(void)
+{
+	if (counter >= 0)
+		close(counter);
+	counter = -1;
+	depth = 0;
+	nth = failed = 0;
+}
+
 static void verb_fail_nth(struct request *request)
 {
 	unsigned long wanted = arg_u64(request, 0);

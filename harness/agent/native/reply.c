@@ -139,6 +139,22 @@ const char *reply_failure(void)
 	return failed ? failure : NULL;
 }
 
+bool reply_told(const char *key, uint64_t *value)
+{
+	char quoted[40];
+	size_t length = snprintf(quoted, sizeof(quoted), "\"%s\":", key);
+	const char *at;
+
+	put("", 1);	/* an end for strtoull() */
+	used--;
+	at = memmem(buffer + line_start, used - line_start, quoted, length);
+	if (!at)
+		return false;
+	at += length;
+	*value = strtoull(at + (*at == '"'), NULL, 0);
+	return true;
+}
+
 void reply_reset(void)
 {
 	used = line_start = 0;

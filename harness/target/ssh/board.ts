@@ -28,6 +28,7 @@ export async function openBoard(spec: SshSpec, { settings, deadline }: OpenConte
         agentSocket: settings.ssh.agentSocket,
         hostKey: spec.hostKey,
         knownHosts: settings.ssh.knownHosts,
+        patience: spec.slowness,
       },
       deadline,
     );

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Calls made up at random. Every call is an ordinary request of the agent, made from the seed, the
+ * call's number and what the calls before it left: so any of them can be left out, and what is left is
+ * a program of its own.
+ */
+#ifndef BUFRIG_FUZZ_H
+#define BUFRIG_FUZZ_H
+
+#include "agent.h"
+
+#define FUZZ_IOCTLS 32
+#define FUZZ_FIELDS 24
+#define FUZZ_ARGUMENT 256
+#define FUZZ_FILES 8
+#define FUZZ_VALUES 16
+#define FUZZ_LINE 2048
+
+/* One ioctl of the driver, as `fuzz-ioctl` describes it. */
+struct fuzz_ioctl {
+	char name[40];
+	unsigned long number;
+	uint8_t good[FUZZ_ARGUMENT];	/* an argument that a driver may well accept */
+	size_t bytes;
+	struct fuzz_field {
+		unsigned int offset, bytes;
+		char kind;		/* see fuzz-ioctl's help */
+	} fields[FUZZ_FIELDS];
+	unsigned int count;
+};
+
+/* What the calls so far have left; all of it goes when the last one was made. */
+struct fuzz {
+	const char *device;
+	const struct fuzz_ioctl *ioctls;
+	unsigned int ioctl_count;
+	uint64_t random;
+	uintptr_t window;		/* where everything is mapped */
+	size_t window_bytes;
+	int memory;			/* /proc/self/mem, or -1 */
+	int files[FUZZ_FILES];		/* of the driver, and what it made; or -1 */
+	uint32_t names[FUZZ_VALUES];	/* of buffers */
+	uint64_t offsets[FUZZ_VALUES];	/* for mmap(), and other numbers of 8 bytes */
+	unsigned int name_count, offset_count;
+};
+
+/* A call that was made up. */
+struct fuzz_call {
+	char line[FUZZ_LINE];
+	const char *label;		/* what it is counted as */
+	const struct fuzz_ioctl *ioctl;	/* whose results count when it succeeds */
+	int *opens, *closes;		/* where its descriptor goes, or comes from */
+	bool maps;			/* its answer says where */
+};
+
+/* fuzz_compose.c */
+void fuzz_compose(struct fuzz *fuzz, uint64_t seed, uint64_t number, struct fuzz_call *call);
+uint64_t fuzz_random(struct fuzz *fuzz, uint64_t below);
+
+#endif

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making up one call. Most of them are almost right, because what is wrong altogether is refused at
+ * the door; the rest is anything. Nothing here may harm the agent itself: memory is touched inside of
+ * the window only, and no advice is given that takes pages from the machine.
+ */
+#include "fuzz.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* splitmix64: a good number also from seeds that differ in one bit. */
+static uint64_t next(struct fuzz *fuzz)
+{
+	uint64_t mixed = fuzz->random += 0x9e3779b97f4a7c15;
+
+	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+	return mixed ^ mixed >> 31;
+}
+
+uint64_t fuzz_random(struct fuzz *fuzz, uint64_t below)
+{
+	return next(fuzz) % below;
+}
+
+static bool one_in(struct fuzz *fuzz, unsigned int times)
+{
+	return fuzz_random(fuzz, times) == 0;
+}
+
+/* Where kernels and buffers have their borders. */
+static uint64_t odd_value(struct fuzz *fuzz)
+{
+	uint64_t page = page_bytes();
+	const uint64_t borders[] = {
+		0, 1, 2, 3, 7, 63, 64, page - 1, page, page + 1, 2 * page, 1u << 20, 1u << 21,
+		(1ull << 31) - 1, 1ull << 31, (1ull << 32) - page, (1ull << 32) - 1, 1ull << 32, 1ull << 44,
+		1ull << 47, (1ull << 63) - 1, 1ull << 63, -(page << 1), -page, -1ull - page, -1ull,
+	};
+	uint64_t value = borders[fuzz_random(fuzz, sizeof(borders) / sizeof(borders[0]))];
+
+	switch (fuzz_random(fuzz, 6)) {
+	case 0:
+		return next(fuzz);
+	case 1:
+		return value + fuzz_random(fuzz, 17) - 8;
+	case 2:
+		return fuzz->offset_count ? fuzz->offsets[fuzz_random(fuzz, fuzz->offset_count)] : value;
+	}
+	return value;
+}
+
+/* Few pages most of the time, now and then enough for a large one. */
+static uint64_t some_pages(struct fuzz *fuzz)
+{
+	return one_in(fuzz, 12) ? 512 + fuzz_random(fuzz, 600) : 1 + fuzz_random(fuzz, 12);
+}
+
+static uint64_t some_bytes(struct fuzz *fuzz)
+{
+	uint64_t bytes = some_pages(fuzz) * page_bytes();
+
+	return one_in(fuzz, 4) ? bytes - fuzz_random(fuzz, page_bytes()) : bytes;
+}
+
+/* Beginnings gather at the window's front and at its large pages, so that calls meet. */
+static uintptr_t some_place(struct fuzz *fuzz)
+{
+	size_t pages = fuzz->window_bytes / page_bytes();
+	uint64_t page = one_in(fuzz, 4) ? fuzz_random(fuzz, pages / 512) * 512 : fuzz_random(fuzz, 32);
+
+	return fuzz->window + page % pages * page_bytes();
+}
+
+/* Bytes from a place on that the window has. */
+static size_t some_range(struct fuzz *fuzz, uintptr_t place)
+{
+	size_t left = fuzz->window + fuzz->window_bytes - place, bytes = some_pages(fuzz) * page_bytes();
+
+	return bytes < left ? bytes : left;
+}
+
+static int some_file(struct fuzz *fuzz)
+{
+	return fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
+}
+
+static uint32_t some_name(struct fuzz *fuzz)
+{
+	if (!fuzz->name_count || one_in(fuzz, 8))
+		return fuzz_random(fuzz, 8);
+	/* Somebody else's may be near. */
+	return fuzz->names[fuzz_random(fuzz, fuzz->name_count)] + (one_in(fuzz, 6) ? fuzz_random(fuzz, 5) - 2 : 0);
+}
+
+static void say(struct fuzz_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct fuzz_call *call, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(call->line, sizeof(call->line), format, arguments);
+	va_end(arguments);
+}
+
+static uint64_t field_value(struct fuzz *fuzz, const struct fuzz_field *field, uint64_t good)
+{
+	if (one_in(fuzz, 24))
+		return odd_value(fuzz);
+	switch (field->kind) {
+	case 'n':
+		return one_in(fuzz, 3) ? good : some_name(fuzz);
+	case 'b':
+		return one_in(fuzz, 2) ? good : some_bytes(fuzz);
+	case 'r':
+		return one_in(fuzz, 2) ? good : one_in(fuzz, 3) ? fuzz_random(fuzz, 5 * page_bytes()) : fuzz_random(fuzz, 5) * page_bytes();
+	case 'f':
+		return one_in(fuzz, 3) ? good ^ 1u << fuzz_random(fuzz, 3) : good;
+	case 'c':
+		return one_in(fuzz, 2) ? fuzz_random(fuzz, 5) : good;
+	case 'a':
+		return one_in(fuzz, 3) ? 1ull << fuzz_random(fuzz, 24) : good;
+	}
+	return good;
+}
+
+static uint64_t read_field(const uint8_t *data, const struct fuzz_field *field)
+{
+	uint64_t value = 0;
+
+	for (unsigned int at = 0; at < field->bytes; at++)
+		value |= (uint64_t)data[field->offset + at] << 8 * at;
+	return value;
+}
+
+/* Room for a descriptor; where there is none, the call becomes one that makes it. */
+static bool has_room(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	int *slot = &fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
+
+	for (int at = 0; at < FUZZ_FILES; at++)
+		if (fuzz->files[at] < 0)
+			return true;
+	say(call, "close %d", *slot);
+	call->closes = slot;
+	return false;
+}
+
+static bool gives_descriptor(const struct fuzz_ioctl *ioctl)
+{
+	for (unsigned int at = 0; at < ioctl->count; at++)
+		if (ioctl->fields[at].kind == 'D')
+			return true;
+	return false;
+}
+
+static void make_ioctl(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	const struct fuzz_ioctl *ioctl = &fuzz->ioctls[fuzz_random(fuzz, fuzz->ioctl_count)];
+	unsigned long number = ioctl->number;
+	uint8_t data[FUZZ_ARGUMENT];
+	size_t bytes = ioctl->bytes;
+	int used;
+
+	if (gives_descriptor(ioctl) && !has_room(fuzz, call))
+		return;
+	memcpy(data, ioctl->good, bytes);
+	for (unsigned int at = 0; at < ioctl->count; at++) {
+		const struct fuzz_field *field = &ioctl->fields[at];
+		uint64_t value = field_value(fuzz, field, read_field(data, field));
+
+		for (unsigned int byte = 0; byte < field->bytes; byte++)
+			data[field->offset + byte] = value >> 8 * byte;
+	}
+	call->label = ioctl->name;
+	call->ioctl = ioctl;
+	if (one_in(fuzz, 20)) {
+		number = one_in(fuzz, 2) ? number ^ 1ul << fuzz_random(fuzz, 32) : fuzz_random(fuzz, 1ull << 32);
+		call->label = "ioctl of any number";
+		call->ioctl = NULL;
+	}
+	if (one_in(fuzz, 30))
+		bytes = fuzz_random(fuzz, bytes);
+	used = snprintf(call->line, sizeof(call->line), "ioctl %d 0x%lx ", some_file(fuzz), number);
+	for (size_t at = 0; at < bytes; at++)
+		used += snprintf(call->line + used, sizeof(call->line) - used, "%02x", data[at]);
+	if (!bytes)
+		snprintf(call->line + used, sizeof(call->line) - used, "%%");
+}
+
+/* With a pointer to anywhere: nothing, the kernel, code, or the buffers themselves. */
+static void make_ioctl_at(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	unsigned long number = fuzz->ioctls[fuzz_random(fuzz, fuzz->ioctl_count)].number;
+	uintptr_t argument = one_in(fuzz, 2) ? some_place(fuzz) + fuzz_random(fuzz, page_bytes()) :
+					       (uintptr_t)odd_value(fuzz);
+
+	say(call, "ioctl-at %d 0x%lx 0x%" PRIxPTR, some_file(fuzz), number, argument);
+}
+
+static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const access[] = { "rdwr", "rdwr", "rdwr", "rdonly", "wronly", "rdwr,nonblock" };
+	int *slot = &fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
+
+	if (*slot >= 0) {
+		say(call, "close %d", *slot);
+		call->closes = slot;
+		return;
+	}
+	call->opens = slot;
+	if (one_in(fuzz, 4) && some_file(fuzz) >= 0)
+		say(call, "dup %d", some_file(fuzz));
+	else
+		say(call, "open %s %s", fuzz->device, access[fuzz_random(fuzz, 6)]);
+}
+
+static void make_mmap(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const protections[] = { "rw", "rw", "rw", "r", "r", "none", "w", "rx", "rwx" };
+	static const char *const kinds[] = { "shared", "shared", "shared", "private", "shared-validate",
+					     "shared,populate", "shared,locked", "private,noreserve",
+					     "shared,sync" };
+	uintptr_t place = some_place(fuzz);
+	size_t bytes = one_in(fuzz, 16) ? (size_t)odd_value(fuzz) : some_range(fuzz, place);
+	uint64_t offset = fuzz->offset_count && !one_in(fuzz, 4) ?
+				  fuzz->offsets[fuzz_random(fuzz, fuzz->offset_count)] : 0;
+	const char *where = one_in(fuzz, 4) ? "" : one_in(fuzz, 6) ? ",fixed-noreplace" : ",fixed";
+
+	if (one_in(fuzz, 3))
+		offset += fuzz_random(fuzz, 6) * page_bytes();
+	if (one_in(fuzz, 16))
+		offset = odd_value(fuzz);
+	/* What is to go to a fixed place must fit there. */
+	if (bytes > fuzz->window + fuzz->window_bytes - place)
+		where = "";
+	call->maps = true;
+	say(call, "mmap 0x%zx %s %s%s %d 0x%" PRIx64 " 0x%" PRIxPTR, bytes, protections[fuzz_random(fuzz, 9)],
+	    kinds[fuzz_random(fuzz, 9)], where, some_file(fuzz), offset, place);
+}
+
+static void make_mremap(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const flags[] = { "none", "maymove", "maymove,dontunmap", "maymove,fixed",
+					     "maymove,fixed", "maymove,fixed,dontunmap" };
+	unsigned int how = fuzz_random(fuzz, 6);
+	uintptr_t from = some_place(fuzz), to = some_place(fuzz);
+	size_t bytes = some_range(fuzz, from), wanted = one_in(fuzz, 3) ? some_range(fuzz, to) : bytes;
+
+	if (wanted > fuzz->window + fuzz->window_bytes - to)
+		wanted = page_bytes();
+	if (one_in(fuzz, 20))
+		bytes = 0;
+	call->maps = true;
+	say(call, "mremap 0x%" PRIxPTR " 0x%zx 0x%zx %s 0x%" PRIxPTR, from, bytes, wanted, flags[how], to);
+}
+
+/* Calls on a range of the window, and what they want to know besides. */
+static void make_range_call(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const calls[][2] = {
+		{ "munmap", "" }, { "munmap", "" }, { "munmap", "" }, { "munmap", "" },
+		{ "mprotect", " none" }, { "mprotect", " r" }, { "mprotect", " rw" }, { "mprotect", " rw" },
+		{ "mprotect", " rwx" }, { "mlock", "" }, { "munlock", "" }, { "msync", " sync" },
+		{ "msync", " async,invalidate" }, { "mincore", "" },
+	};
+	unsigned int which = fuzz_random(fuzz, sizeof(calls) / sizeof(calls[0]));
+	uintptr_t place = some_place(fuzz);
+	size_t bytes = some_range(fuzz, place);
+
+	if (one_in(fuzz, 24))
+		bytes = one_in(fuzz, 2) ? 0 : SIZE_MAX - page_bytes() + 1 - fuzz_random(fuzz, 2);
+	if (one_in(fuzz, 24))
+		place += 1 + fuzz_random(fuzz, page_bytes() - 1);
+	if (place + bytes > fuzz->window + fuzz->window_bytes)
+		bytes = bytes > fuzz->window_bytes ? bytes : page_bytes();
+	say(call, "%s 0x%" PRIxPTR " 0x%zx%s", calls[which][0], place, bytes, calls[which][1]);
+}
+
+static void make_madvise(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const advices[] = {
+		"normal", "random", "sequential", "willneed", "dontneed", "free", "remove", "dontfork",
+		"dofork", "mergeable", "unmergeable", "hugepage", "nohugepage", "dontdump", "dodump",
+		"wipeonfork", "keeponfork", "cold", "pageout", "populate-read", "populate-write", "collapse",
+	};
+	uintptr_t place = some_place(fuzz);
+
+	say(call, "madvise 0x%" PRIxPTR " 0x%zx %s", place, some_range(fuzz, place),
+	    advices[fuzz_random(fuzz, sizeof(advices) / sizeof(advices[0]))]);
+}
+
+static void make_access(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	uintptr_t place = some_place(fuzz) + fuzz_random(fuzz, page_bytes() / 8) * 8;
+
+	if (one_in(fuzz, 2))
+		say(call, "load 0x%" PRIxPTR " 8", place);
+	else
+		say(call, "store 0x%" PRIxPTR " 8 0x%" PRIx64, place, next(fuzz));
+}
+
+/* As a debugger does it, through the driver's own access(). */
+static void make_memory(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	uintptr_t place = some_place(fuzz) + fuzz_random(fuzz, page_bytes());
+
+	if (fuzz->memory < 0) {
+		say(call, "open /proc/self/mem rdwr");
+		call->opens = &fuzz->memory;
+	} else if (one_in(fuzz, 2)) {
+		say(call, "read %d %d 0x%" PRIxPTR, fuzz->memory, (int)(1 + fuzz_random(fuzz, 64)), place);
+	} else {
+		say(call, "write %d %016" PRIx64 " 0x%" PRIxPTR, fuzz->memory, next(fuzz), place);
+	}
+}
+
+static void make_file_call(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	static const char *const whences[] = { "set", "current", "end", "data", "hole" };
+	int file = some_file(fuzz);
+
+	switch (fuzz_random(fuzz, 6)) {
+	case 0:
+		say(call, "read %d %d", file, (int)(1 + fuzz_random(fuzz, 64)));
+		break;
+	case 1:
+		say(call, "write %d 00112233 0x%" PRIx64, file, odd_value(fuzz) >> 1);
+		break;
+	case 2:
+		say(call, "lseek %d 0x%" PRIx64 " %s", file, odd_value(fuzz) >> 1, whences[fuzz_random(fuzz, 5)]);
+		break;
+	case 3:
+		say(call, "poll %d in,out 0", file);
+		break;
+	case 4:
+		say(call, "syscall fcntl 0x%x 0x%x 0x%x", file, 
+		    (int)(1 + fuzz_random(fuzz, 15)), (int)fuzz_random(fuzz, 4));	/* 0 would duplicate it */
+		break;
+	default:
+		say(call, "cat /proc/self/fdinfo/%d", file < 0 ? 0 : file);
+	}
+}
+
+static void make_fork(struct fuzz *fuzz, struct fuzz_call *call)
+{
+	(void)fuzz;
+	say(call, "fork-end");
+}
+
+/* Each with its weight. */
+static const struct {
+	unsigned int weight;
+	void (*make)(struct fuzz *fuzz, struct fuzz_call *call);
+} makers[] = {
+	{ 34, make_ioctl }, { 3, make_ioctl_at }, { 9, make_open }, { 16, make_mmap }, { 5, make_mremap },
+	{ 12, make_range_call }, { 6, make_madvise }, { 10, make_access }, { 4, make_memory },
+	{ 5, make_file_call }, { 1, make_fork },
+};
+
+void fuzz_compose(struct fuzz *fuzz, uint64_t seed, uint64_t number, struct fuzz_call *call)
+{
+	unsigned int total = 0, at = 0;
+	uint64_t chosen;
+
+	fuzz->random = seed;
+	fuzz->random = next(fuzz) ^ number * 0xd1342543de82ef95;
+	for (size_t maker = 0; maker < sizeof(makers) / sizeof(makers[0]); maker++)
+		total += makers[maker].weight;
+	chosen = fuzz_random(fuzz, total);
+	while (chosen >= makers[at].weight)
+		chosen -= makers[at++].weight;
+	memset(call, 0, sizeof(*call));
+	makers[at].make(fuzz, call);
+}
