@@ -96,12 +96,13 @@ const deviations: readonly Deviation[] = [
     reason: 'offsets are an aperture, where the queue’s next buffer lies behind the end of one',
     source: 'drivers/media/common/videobuf2/videobuf2-core.c:__setup_offsets, up to Linux 6.1',
   },
-  {
-    claim: 'DBF-08',
+  ...(['DBF-08', 'LIF-08'] as const).map((claim): Deviation => ({
+    claim,
+    strategies: ['dma-buf'],
     says: /must-fail: unloading the module succeeded and returned 0, expected EAGAIN\s*$/,
     reason: 'a dma-buf keeps videobuf2 loaded, which exported it and has its memory, and lets vivid go',
     source: 'drivers/media/common/videobuf2/videobuf2-dma-contig.c:vb2_dc_get_dmabuf, THIS_MODULE as owner',
-  },
+  })),
   {
     claim: 'MAP-13',
     title: 'a mapping that fails',
@@ -121,6 +122,13 @@ const deviations: readonly Deviation[] = [
 
 /** What vmalloc does beneath it. */
 const ofVmalloc: readonly Deviation[] = [
+  {
+    claim: 'MAP-18',
+    title: 'mm treats',
+    says: /\n\nmust-succeed: a load after madvise dontneed \(mixed\) raised SIGBUS, expected success\s*$/,
+    reason: 'what MADV_DONTNEED has taken out of a mapping never comes back: there is no fault handler',
+    source: 'drivers/media/common/videobuf2/videobuf2-memops.c:vb2_common_vm_ops; measured on Linux 6.1',
+  },
   {
     claim: 'RES-01',
     says: /what the kernel logged\n[^]*vmalloc error: size \d+, exceeds total pages/,
