@@ -60,6 +60,8 @@ export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & Isolatio
     ...(await Promise.all(
       peers.map(async ({ project, profile, guest }) => ({
         ...driverProject(guest, project, await profileNamed(profile)),
+        // What others cost is measured beside contigbuf.
+        testMatch: 'conformance/**/*.spec.ts',
         default: false,
       })),
     )),
