@@ -14,6 +14,7 @@ export const verbs: Record<string, () => Promise<Verb>> = {
   trust: async () => (await import('./verbs/trust.ts')).trust,
   bench: async () => (await import('./verbs/bench.ts')).bench,
   up: async () => (await import('./verbs/up.ts')).up,
+  down: async () => (await import('./verbs/down.ts')).down,
   coverage: async () => (await import('./verbs/coverage.ts')).coverage,
   compare: async () => (await import('./verbs/compare.ts')).compare,
   doctor: async () => (await import('./verbs/doctor.ts')).doctor,

@@ -154,6 +154,7 @@ export const partRules: readonly PartRule[] = [
       'harness/settings.ts',
       'harness/target/spec.ts',
       'harness/target/guests.ts',
+      'harness/target/kept.ts',
       'harness/profile',
     ],
     because: 'it says where to run and what to report',
