@@ -42,7 +42,7 @@ export function soakText({ project, grep, times, clean, unsteady, rounds }: Soak
     '| ---: | --- | ---: | --- | --- |',
     ...rounds.map(roundRow),
     '',
-    ...unsteadyText(unsteady),
+    ...(rounds.length === 0 ? ['No round has ended: nothing is known.', ''] : unsteadyText(unsteady)),
   ].join('\n');
 }
 

@@ -81,6 +81,14 @@ test.describe('not clean is', () => {
     );
   });
 
+  test('no round at all', () => {
+    const text = soakText(soakFile([], { project: 'g', times: 3 }));
+    expect(text).toContain('0 of 0 rounds without red, 3 wanted');
+    expect(text).toContain('No round has ended: nothing is known.');
+    expect(text).not.toContain('said the same');
+    expect(statusOf([], 3)).toBe(125);
+  });
+
   test('a test that is there in some rounds only, or passes in some only', () => {
     const rounds = [
       round(1, report(GOOD)),
