@@ -30,5 +30,6 @@ export const contigbufSystem: SystemView = {
     total: '/sys/module/contigbuf/parameters/quota_total',
     exceeded: ['EDQUOT'],
   },
+  addressBits: { parameter: (bits) => `dma_bits=${bits}`, least: 16, most: 64 },
   badParameters: ['devices=17', 'dma_bits=8', 'dma_bits=65'],
 };

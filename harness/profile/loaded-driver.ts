@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../deadline.ts';
 import { DriverError, LabError } from '../errors.ts';
 import type { Target } from '../target/target.ts';
+import { describeHolders, holdersOf } from './holders.ts';
 import type { DriverModule, DriverProfile } from './profile.ts';
 
 /** Milliseconds on hardware for insmod, rmmod, and for the device node to appear. */
@@ -88,7 +89,10 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
   }
 }
 
-/** @throws DriverError `DRIVER_UNLOAD` with what keeps it, when nothing of the rig's uses it any more */
+/**
+ * For when nothing of the rig's uses it any more.
+ * @throws DriverError `DRIVER_UNLOAD` with what keeps it; LabError `MODULE_HELD` when that is a living process
+ */
 export async function unloadDriver(target: Target, profile: DriverProfile): Promise<void> {
   const deadline = Deadline.in(STEP_LIMIT * target.patience);
   if (profile.module === undefined) return;
@@ -96,11 +100,16 @@ export async function unloadDriver(target: Target, profile: DriverProfile): Prom
   const result = await target.exec(['rmmod', name], { deadline });
   if (result.code === 0) return;
   const users = await target.exec(['cat', `/sys/module/${name}/refcnt`], { deadline });
-  throw new DriverError(
-    'DRIVER_UNLOAD',
+  const what =
     `${target.facts.name}: ${name} does not unload: ${result.stderr.trim()} (reference count ` +
-      `${users.stdout.trim() || 'unknown'})\n${await lastKernelWords(target, deadline)}`,
-  );
+    `${users.stdout.trim() || 'unknown'})`;
+  const holders = describeHolders(await holdersOf(target, profile, deadline));
+  if (holders !== '') {
+    throw new LabError('MODULE_HELD', `${what}: held by ${holders}`, {
+      hint: 'a process that the rig does not know uses the driver: end it',
+    });
+  }
+  throw new DriverError('DRIVER_UNLOAD', `${what}\n${await lastKernelWords(target, deadline)}`);
 }
 
 async function lastKernelWords(target: Target, deadline: Deadline): Promise<string> {

@@ -14,6 +14,8 @@ export interface SystemView {
   instances?: Instances;
   /** Limits on what can be allocated. */
   quota?: Quota;
+  /** insmod's argument for a device that drives so many address bits, and the numbers it takes. */
+  addressBits?: { parameter: (bits: number) => string; least: number; most: number };
   /** Files with insmod's arguments that must be refused, each alone. */
   badParameters?: readonly string[];
 }

@@ -12,7 +12,7 @@ import type { FullConfig, Reporter, Suite } from '@playwright/test/reporter';
 import { Deadline } from '../deadline.ts';
 import { runOk } from '../process.ts';
 import { completeResults, writeEnvironment, writeMetrics } from './allure-results.ts';
-import { exitStatus, replaceExitStatus, reporterFailed } from './exit-status.ts';
+import { blamesMachine, exitStatus, replaceExitStatus, reporterFailed } from './exit-status.ts';
 import { outcomesOf } from './outcome.ts';
 
 export interface AllureOptions {
@@ -71,7 +71,7 @@ export default class AllureReportReporter implements Reporter {
     } catch (error) {
       reporterFailed('Allure report', error);
       // The status of the run is settled by now.
-      replaceExitStatus(0, exitStatus.red);
+      replaceExitStatus(0, blamesMachine(error) ? exitStatus.lab : exitStatus.red);
     }
   }
 

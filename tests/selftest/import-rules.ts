@@ -78,8 +78,20 @@ export const partRules: readonly PartRule[] = [
     because: 'reporters see what fixtures handed over, see harness/report/contract.ts',
   },
   {
+    part: 'harness/campaign',
+    imports: [...local, 'harness/report'],
+    because: 'it runs the rig as a user does; what that was for, the campaigns know',
+  },
+  {
     part: 'harness/mutation',
-    imports: [...local, 'harness/build', 'harness/profile', 'harness/report', 'harness/target'],
+    imports: [
+      ...local,
+      'harness/campaign',
+      'harness/build',
+      'harness/profile',
+      'harness/report',
+      'harness/target',
+    ],
     because: 'it runs the rig as a user does, and reads what that reports',
   },
   { part: 'harness/cli', imports: ['harness'], because: 'it is a door to the harness' },

@@ -339,6 +339,32 @@ test.describe('reports', () => {
     expect(run.exists('reports/allure-results')).toBe(true);
   });
 
+  for (const [file, says] of [
+    ['summary.json', /infra +outside any test\n.*the summary could not be written: ENOSPC/],
+    ['results.ktap', /infra +outside any test\n.*the KTAP results could not be written: ENOSPC/],
+  ] as const) {
+    test(`a disk that has no room for ${file} is the lab's fault, and no failure of the driver`, async ({
+      suites,
+    }) => {
+      const run = await suites.run({
+        'tests/conformance/a.spec.ts': `
+          import { mkdirSync, symlinkSync } from 'node:fs';
+          ${claims(`
+            test('GEO-01 passes', () => {
+              mkdirSync('reports', { recursive: true });
+              symlinkSync('/dev/full', 'reports/${file}');
+            });
+          `)}
+        `,
+      });
+      expect(run.stdout).toMatch(says);
+      expect(run.stdout).toContain('The lab is red');
+      expect(run.stdout).not.toContain('The driver is red');
+      expect(run.stdout).toContain('1 passed, 1 failed');
+      expect(run.code).toBe(125);
+    });
+  }
+
   test('a page whose analytics moved is refused', () => {
     const snippet =
       '<script async src="https://www.googletagmanager.com/gtag/js?id=G-1"></script>\n' +
