@@ -33,7 +33,7 @@ for (const { calls, tag, which } of [{ calls: 9000, tag: ['@fuzz'], which: '' },
       const { did } = await fuzzCalls(ready, ioctls.abi, { seed: begin, calls, processes: PROCESSES }, spare);
       expect(await mapping.verifyPattern(nonce), 'a buffer without a name').toMatchObject({ mismatches: 0 });
       testInfo.annotations.push({ type: 'calls', description: JSON.stringify(did) });
-      const idle = [...ioctls.calls.map(({ name }) => `ioctl ${name}`), 'mmap', 'store', 'mremap'].filter(
+      const idle = [...ioctls.calls.map(({ name }) => `ioctl ${name}`), 'mmap', 'store'].filter(
         (what) => (did[what]?.ok ?? 0) === 0,
       );
       expect(idle, `calls that never succeeded, seed ${begin}`).toEqual([]);
