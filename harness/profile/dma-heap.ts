@@ -163,6 +163,12 @@ export const dmaHeap = heapProfile(
       source: 'drivers/dma-buf/heaps/system_heap.c:system_heap_allocate, page by page until there are none',
     },
     {
+      claim: 'RES-02',
+      says: /how the last one was refused[^]*"signal": "SIGKILL"/,
+      reason: 'memory is not refused when there is no more, and processes are killed for it',
+      source: 'drivers/dma-buf/heaps/system_heap.c:alloc_largest_available, LOW_ORDER_GFP',
+    },
+    {
       claim: 'MAP-02',
       says: /\n\n(must-fail: mmap of 4096 bytes, MAP_PRIVATE, (r|rw|none), of a file opened (rdwr|rdonly) succeeded [^\n]+\s*){6}$/,
       reason: 'private mappings of a page are made, and tell its address in /proc/PID/maps',

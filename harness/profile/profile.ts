@@ -88,7 +88,7 @@ export interface Properties {
   callersMemory?: true;
   /**
    * No size is too large at once: pages are taken one by one, and processes killed to get more. Only RES-01
-   * tries that.
+   * and RES-02 try that, in processes that are there to be killed.
    */
   overcommits?: true;
   /** All memory is there from loading to unloading, and a buffer is a part of it: making one takes none. */

@@ -4,6 +4,7 @@
  * that is sealed against shrinking. So the memory is the caller's, and in scattered pages.
  */
 import type { Agent } from '../agent/client.ts';
+import { SyscallError } from '../agent/errors.ts';
 import { bufferThatIs } from './descriptors.ts';
 import type { Deviation } from './deviations.ts';
 import type { IoctlAbi } from './ioctls.ts';
@@ -62,7 +63,8 @@ const dmaBuf: Strategy = {
           const { returned } = await agent.ioctl(device, UDMABUF_CREATE, asked);
           return bufferThatIs(agent, returned, bytes, [memory]);
         } catch (error) {
-          await agent.close(memory);
+          // Nothing can be closed in a process that is no more.
+          if (error instanceof SyscallError) await agent.close(memory);
           throw error;
         }
       },
@@ -85,6 +87,7 @@ const ioctls: IoctlAbi = {
         size: { kind: 'in', refused: [0n, 1n, 2n ** 64n - 1n] },
       },
       returnsDescriptor: true,
+      sizedBy: 'size',
       errors: ['EBADF', 'EBADFD', 'ENOMEM', 'EMFILE'],
       async prepare(agent) {
         const fd = await agent.open(DEVICE, 'rdwr');
@@ -115,6 +118,20 @@ const deviations: readonly Deviation[] = [
     source: 'drivers/dma-buf/udmabuf.c:udmabuf_ioctl_create; measured on Linux 6.12 and 7.3',
   },
   {
+    claim: 'RES-01',
+    kernels: { from: [7, 0] },
+    crash: true,
+    says: /\n\nending: allocation of \d+ bytes raised SIGKILL, expected ENOMEM or EOVERFLOW or EINVAL|^KernelCrash [^]*WARNING: mm\/slub\.c:\d+ at __kvmalloc_node_noprof/,
+    reason: 'a size beyond all memory ends in the OOM killer, and a larger one in a warning of the allocator',
+    source: 'drivers/dma-buf/udmabuf.c:udmabuf_create, which takes any size; measured on Linux 7.3',
+  },
+  {
+    claim: 'GEO-08',
+    says: /slope: free memory, buffers of (129|308) pages: each round changes it by -\d/,
+    reason: 'every page has an entry in three lists, which are 124 to 226 bytes of it with slab debugging',
+    source: 'drivers/dma-buf/udmabuf.c:udmabuf_create; measured on Linux 6.12 and 7.3',
+  },
+  {
     claim: 'CAC-06',
     says: /\n\nmust-succeed: SYNC 7 failed with EINVAL, expected success\s*$/,
     reason: 'who ends an access before anybody began one is refused, which no other exporter does',
@@ -135,6 +152,8 @@ export const udmabuf: DriverProfile = {
     tooLarge: ['EINVAL'],
     ownLimit: ['EINVAL'],
     callersMemory: true,
+    // Since Linux 7 nothing limits a buffer but the memory that there is.
+    overcommits: true,
     charged: true,
     // What a file can be as long as: loff_t.
     sizeMost: 2n ** 62n,

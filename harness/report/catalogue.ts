@@ -77,8 +77,8 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'FRK-02': { claim: 'a child’s mapping outlives its parent' },
   'FRK-03': { claim: 'a fork that fails half-way leaves nothing', missing: ownKernel },
   'FRK-04': { claim: 'execve() ends mappings and closes what says so' },
-  'FRK-05': { claim: 'a fork next to threads that fault and unmap is safe', missing: 'a check' },
-  'FRK-06': { claim: 'the end of a thread changes nothing', missing: 'a check' },
+  'FRK-05': { claim: 'a fork next to threads that fault and unmap is safe' },
+  'FRK-06': { claim: 'the end of a thread changes nothing' },
 
   'LIF-01': { claim: 'a mapping outlives its descriptor, and memory comes back with the last' },
   'LIF-02': { claim: 'freeing a mapped buffer ends as documented' },
@@ -114,14 +114,14 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   },
 
   'CON-01': { claim: 'processes that allocate, ask and free at once do not disturb each other' },
-  'CON-02': { claim: 'unmapping, faulting, freeing and moving at once is safe', missing: 'a check' },
+  'CON-02': { claim: 'unmapping, faulting, freeing and moving at once is safe' },
   'CON-03': { claim: 'a name that is guessed leads to a whole buffer or to none' },
   'CON-04': { claim: 'a mapping made while its buffer is freed is whole or refused' },
   'CON-05': { claim: 'an argument that changes during the call does no harm' },
   'CON-06': { claim: 'locks are always taken in one order' },
   'CON-07': { claim: 'nothing sleeps where it must not' },
   'CON-08': { claim: 'opening while the device goes and comes succeeds or is refused' },
-  'CON-09': { claim: 'a new dma-buf can be closed by another thread at once', missing: 'a check' },
+  'CON-09': { claim: 'a new dma-buf can be closed by another thread at once' },
   'CON-10': { claim: 'signals interrupt no call that does not say so' },
 
   'RES-01': { claim: 'more memory than there is is refused, and nobody pays for it' },

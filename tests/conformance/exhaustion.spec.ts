@@ -11,10 +11,12 @@ import {
   lowestFree,
   orSkip,
   outcomeInASacrifice,
+  sacrifice,
   repeat,
   test,
   type Expectation,
 } from '../../fixtures/index.ts';
+import type { Outcome } from '../../harness/judge/observation.ts';
 import { fieldsOf } from '../../harness/profile/ioctls.ts';
 
 const MIB = 1024 * 1024;
@@ -35,11 +37,15 @@ forEachStrategy(() => {
     const calls: Expectation[] = [];
     // A 32-bit kernel, or a strategy with offsets of few bits, may say that it cannot even name it.
     for (const bytes of [2 * total, 2 ** 40, 2 ** 47, 2 ** 62].filter((each) => buffers.canSay(each))) {
+      const child = await sacrifice(agent);
+      const own = buffers.others({ agent: child.agent });
+      const outcome = await outcomeInASacrifice(() => own.allocate({ bytes: BigInt(bytes) }));
       calls.push({
         call: `allocation of ${bytes} bytes`,
         accepted: ['ENOMEM', 'EOVERFLOW', ...(buffers.promises.ownLimit ?? [])],
-        outcome: await outcomeInASacrifice(agent, buffers, { bytes: BigInt(bytes) }),
+        outcome,
       });
+      if (outcome.kind !== 'signal') await child.exit();
     }
     await expect(calls).toEndAsExpected();
     expect(await killed(), 'processes killed for want of memory').toBe(before);
@@ -70,17 +76,15 @@ test('RES-02 what fits once fits again, three times over', async ({
 
   async function fill(): Promise<number> {
     // Those of a process that ends come back.
-    const child = await agent.fork();
+    const child = await sacrifice(agent);
     const own = buffers.others({ agent: child.agent });
     let count = 0;
-    for (;;) {
-      const { errno } = await agent.attempt(() => own.allocate({ bytes: 16 * MIB }));
-      if (errno !== undefined) {
-        expect(errno, 'how the last one was refused').toBe('ENOMEM');
-        break;
-      }
-      count += 1;
+    let last: Outcome = { kind: 'success', value: 0 };
+    while (last.kind === 'success') {
+      last = await outcomeInASacrifice(() => own.allocate({ bytes: 16 * MIB }));
+      if (last.kind === 'success') count += 1;
     }
+    expect(last, 'how the last one was refused').toEqual({ kind: 'error', errno: 'ENOMEM' });
     await child.exit();
     return count;
   }
