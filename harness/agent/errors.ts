@@ -56,6 +56,13 @@ export class LinkLost extends LabError {
   }
 }
 
+/** The channel to the agent broke because the target's kernel hangs, as was seen from outside. */
+export class TargetSilent extends TargetHang {
+  constructor(message: string, cause: unknown) {
+    super('TARGET_SILENT', message, { cause });
+  }
+}
+
 /** The agent and the client do not understand each other. */
 export class ProtocolError extends LabError {
   constructor(message: string) {

@@ -4,9 +4,9 @@
  * order. The wire breaks once: the first cause rejects what is pending and everything after it.
  */
 import { Deadline } from '../deadline.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf, TargetHang } from '../errors.ts';
 import type { RemoteProcess } from '../target/target.ts';
-import { AgentDied, AgentSilent, LinkLost, ProtocolError } from './errors.ts';
+import { AgentDied, AgentSilent, LinkLost, ProtocolError, TargetSilent } from './errors.ts';
 import { decodeMessage, resultOf } from './message.ts';
 
 /** Anything that takes request lines: an agent's wire, or a parent that relays to its child. */
@@ -38,6 +38,7 @@ export class Wire implements Requests {
   readonly #process: RemoteProcess;
   readonly #label: string;
   readonly #allowance: number;
+  readonly #helloAllowance: number;
   readonly #pending: Pending[] = [];
   readonly #history: string[] = [];
   readonly #stderr: string[] = [];
@@ -59,16 +60,14 @@ export class Wire implements Requests {
     this.#process = process;
     this.#label = label;
     this.#allowance = allowance;
+    this.#helloAllowance = helloAllowance;
     // Expected before anybody listens: what a quick agent has said by now is delivered at once.
     this.hello = this.#expect('(hello)', helloAllowance);
     process.onStdout((chunk) => this.#receive(chunk));
     process.onStderr((chunk) => this.#noteStderr(chunk));
     process.ended.then(
       ({ code, signal }) => this.#break(this.#death(signal ?? `exit code ${code}`)),
-      (cause: unknown) =>
-        this.#break(
-          new LinkLost(`lost the link to the agent on ${label}${this.#doing()}: ${messageOf(cause)}`, cause),
-        ),
+      (cause: unknown) => this.#break(this.#lost(cause)),
     );
   }
 
@@ -93,7 +92,9 @@ export class Wire implements Requests {
     this.#process.end();
     const silent = (): Error =>
       new AgentSilent(`the agent on ${this.#label} does not end when its input does${this.#doing()}`);
-    const { code, signal } = await Deadline.in(this.#allowance).race(this.#process.ended, '', silent);
+    // One that is at something may never come to its input's end; it has had its time.
+    const limit = this.#pending.length === 0 ? this.#allowance : this.#helloAllowance;
+    const { code, signal } = await Deadline.in(limit).race(this.#process.ended, '', silent);
     if (code !== 0) throw this.#death(signal ?? `exit code ${code}`);
   }
 
@@ -198,6 +199,11 @@ export class Wire implements Requests {
   #death(how: string): AgentDied {
     const words = this.#stderr.length === 0 ? '' : `\nIts last words:\n${this.#stderr.join('\n')}`;
     return new AgentDied(`the agent on ${this.#label} ended (${how})${this.#doing()}${words}`);
+  }
+
+  #lost(cause: unknown): LinkLost | TargetSilent {
+    const message = `lost the link to the agent on ${this.#label}${this.#doing()}: ${messageOf(cause)}`;
+    return cause instanceof TargetHang ? new TargetSilent(message, cause) : new LinkLost(message, cause);
   }
 
   #doing(): string {

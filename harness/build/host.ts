@@ -5,7 +5,6 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LabError } from '../errors.ts';
 import { architectureFacts, hostArchitecture, type Architecture } from './architectures.ts';
 
 export interface HostNeed {
@@ -53,49 +52,30 @@ export function hostNeeds(architectures: readonly Architecture[]): HostNeed[] {
 }
 
 /**
- * Sees that one guest can be run and built for; asked when it is used, so that nobody needs the
+ * What one guest needs to be run and built for; asked when it is used, so that nobody needs the
  * emulators and compilers of guests that he does not use.
  * @param programs architecture of the programs, where it is not the kernel's
- * @throws LabError `HOST_INCOMPLETE` with the command that installs what is missing
  */
-export async function insistOnHost(
-  kernel: Architecture,
-  programs: Architecture,
-  searchPath: readonly string[],
-): Promise<void> {
-  await insist([emulatorNeed(kernel), ...[kernel, programs].flatMap(compilerNeeds)], searchPath);
-}
-
-async function insist(needs: readonly HostNeed[], searchPath: readonly string[]): Promise<void> {
-  const missing = await unmet(needs, searchPath);
-  if (missing.length === 0) return;
-  const lacks = missing.map(({ provides, purpose }) => `${provides} to ${purpose}`);
-  throw new LabError('HOST_INCOMPLETE', `this machine lacks ${[...new Set(lacks)].join(', ')}`, {
-    hint: `sudo ${installCommand(missing).join(' ')}`,
-  });
+export function guestNeeds(kernel: Architecture, programs: Architecture): HostNeed[] {
+  return [emulatorNeed(kernel), ...[kernel, programs].flatMap(compilerNeeds)];
 }
 
 /** What building a whole kernel asks for beside a compiler. */
-const KERNEL_TOOLS: readonly HostNeed[] = ['flex', 'bison', 'bc'].map((program) => ({
+export const KERNEL_TOOLS: readonly HostNeed[] = ['flex', 'bison', 'bc'].map((program) => ({
   provides: program,
   debianPackage: program,
   purpose: 'build a kernel',
 }));
 
-/** @throws LabError `HOST_INCOMPLETE` with the command that installs what is missing */
-export async function insistOnKernelTools(searchPath: readonly string[]): Promise<void> {
-  await insist(KERNEL_TOOLS, searchPath);
-}
+/** What an overlay on a machine's device tree asks for. */
+export const DEVICE_TREE_TOOLS: readonly HostNeed[] = ['dtc', 'fdtoverlay'].map((program) => ({
+  provides: program,
+  debianPackage: 'device-tree-compiler',
+  purpose: "add to a machine's device tree",
+}));
 
-/** The needs that are not met. */
-export async function missingOnHost(
-  architectures: readonly Architecture[],
-  searchPath: readonly string[],
-): Promise<HostNeed[]> {
-  return unmet(hostNeeds(architectures), searchPath);
-}
-
-async function unmet(needs: readonly HostNeed[], searchPath: readonly string[]): Promise<HostNeed[]> {
+/** Those of the needs that are not met. */
+export async function unmet(needs: readonly HostNeed[], searchPath: readonly string[]): Promise<HostNeed[]> {
   const missing = [];
   for (const need of needs) {
     if (!(await isThere(need.provides, searchPath))) missing.push(need);

@@ -5,7 +5,7 @@
  */
 import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { DriverError, LabError } from '../errors.ts';
 import { run } from '../process.ts';
 import type { KernelTree, Target } from '../target/target.ts';
@@ -14,6 +14,7 @@ import type { Cache } from './cache.ts';
 import { compilerFor, unsupportedOptions, type Compiler } from './compiler.ts';
 import { contentKey } from './content-hash.ts';
 import { layOutModuleSource, moduleSourceKey, moduleSourceTar, type ModuleSource } from './module-source.ts';
+import { inWorkFolder } from './work-folder.ts';
 
 export interface ModuleBuild extends ModuleSource {
   architecture: Architecture;
@@ -39,7 +40,7 @@ export interface BuiltModule {
 }
 
 /** Changes when what is done with a build changes, so that old entries are not used. */
-const RECIPE = 'module-3';
+const RECIPE = 'module-4';
 const UNSTRIPPED = '.unstripped';
 /** Folder of an entry with what is needed to read the counts of a module that counts its lines. */
 const NOTES = 'notes';
@@ -66,18 +67,22 @@ export async function buildModule(
   const entry = await cache.entry('module', key, async (directory) => {
     cache.progress(`building the module in ${request.source} for Linux ${identity.release}`);
     const layout = join(directory, 'layout');
-    const source = await layOutModuleSource(request, layout);
-    const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
-    // Where the kernel can tell which lines ran, the module counts them.
-    if (identity.config.includes('\nCONFIG_GCOV_KERNEL=y\n')) argv.push('GCOV_PROFILE=y');
-    const result = await run(request.sparse === true ? [...argv, 'C=2', 'CHECK=sparse'] : argv);
-    // With the paths of the checkout, not of the copy.
-    const log = `${result.stdout}${result.stderr}`.replaceAll(`${layout}/`, '');
-    judgeBuild(log, result.code, request);
-    const built = await theOneModule(source);
-    await keepModule(join(source, built), join(directory, built), compiler);
-    await keepNotes(source, join(directory, NOTES));
-    await writeFile(join(directory, 'build.log'), log);
+    const module = relative(layout, await layOutModuleSource(request, layout));
+    const workKey = contentKey(RECIPE, module, identity.key, tree.directory, compiler.version, ...ways);
+    await inWorkFolder(cache, workKey, layout, async (folder) => {
+      const source = join(folder, module);
+      const argv = makeArgv(tree.directory, source, architecture, compiler, overrides);
+      // Where the kernel can tell which lines ran, the module counts them.
+      if (identity.config.includes('\nCONFIG_GCOV_KERNEL=y\n')) argv.push('GCOV_PROFILE=y');
+      const result = await run(request.sparse === true ? [...argv, 'C=2', 'CHECK=sparse'] : argv);
+      // With the paths of the checkout, not of the copy.
+      const log = `${result.stdout}${result.stderr}`.replaceAll(`${folder}/`, '');
+      judgeBuild(log, result.code, request);
+      const built = await theOneModule(source);
+      await keepModule(join(source, built), join(directory, built), compiler);
+      await keepNotes(source, join(directory, NOTES));
+      await writeFile(join(directory, 'build.log'), log);
+    });
     await rm(layout, { recursive: true });
   });
   const file = join(entry, await theOneModule(entry));
@@ -224,7 +229,9 @@ async function keepModule(built: string, file: string, compiler: Compiler): Prom
 }
 
 async function keepNotes(built: string, into: string): Promise<void> {
-  const notes = (await readdir(built)).filter((name) => name.endsWith('.gcno'));
+  const names = await readdir(built);
+  // A source that is gone may have left its notes where later builds are made.
+  const notes = names.filter((name) => name.endsWith('.gcno') && names.includes(name.replace(/gcno$/, 'c')));
   if (notes.length > 0) await mkdir(into);
   for (const name of notes) await copyFile(join(built, name), join(into, name));
 }

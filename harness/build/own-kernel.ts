@@ -15,7 +15,8 @@ import type { Cache } from './cache.ts';
 import { compilerFor, type Compiler } from './compiler.ts';
 import { contentKey } from './content-hash.ts';
 import { fetchDebian, unpackDebian, type DebianPackage } from './debian.ts';
-import { insistOnKernelTools } from './host.ts';
+import { KERNEL_TOOLS } from './host.ts';
+import { provide } from './host-packages.ts';
 import type { DebianKernel } from './kernel.ts';
 
 export interface OwnKernelRequest {
@@ -57,7 +58,10 @@ export async function ownKernel(cache: Cache, request: OwnKernelRequest): Promis
   const key = contentKey(RECIPE, source.sha256, await readFile(config), architecture, compiler.version);
   const version = source.version.replace(/-.*/, '');
   const root = await cache.entry('kernel', `${version}-${flavour}-${key.slice(0, 12)}`, async (directory) => {
-    await insistOnKernelTools(request.searchPath);
+    await provide(KERNEL_TOOLS, {
+      searchPath: request.searchPath,
+      say: (line) => cache.progress(line),
+    });
     const build = new KernelBuild(cache, architecture, flavour, compiler);
     await build.into(directory, source, config);
   });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** What verbs share about their arguments and about a machine that is not set up. */
-import { HostIncomplete } from './set-up.ts';
+import { HostIncomplete } from '../build/host-packages.ts';
 import { exit, type Context, type Verb } from './verb.ts';
 
 /** The arguments for Playwright: npm already takes a first `--` away, npx does not. */
@@ -15,7 +15,7 @@ export function guarded(run: Verb['run']): Verb['run'] {
       return await run(context, args);
     } catch (error) {
       if (!(error instanceof HostIncomplete)) throw error;
-      process.stderr.write(`\n${error.message}`);
+      process.stderr.write(`\n${error.message}\n`);
       return exit.notSetUp;
     }
   };

@@ -5,7 +5,7 @@ import { access, mkdir, readFile, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostRepositories } from '../build/apt.ts';
 import { hostArchitecture } from '../build/architectures.ts';
-import { hostNeeds, installCommand, missingOnHost } from '../build/host.ts';
+import { hostNeeds, installCommand, unmet } from '../build/host.ts';
 import { compilerFor } from '../build/compiler.ts';
 import { messageOf, RigError } from '../errors.ts';
 import { runOk } from '../process.ts';
@@ -64,10 +64,9 @@ async function lookAtSources(): Promise<Diagnosis> {
 }
 
 async function lookAtPackages({ searchPath }: Context): Promise<Diagnosis> {
-  const architectures = [DEFAULT_GUEST.architecture];
-  const missing = await missingOnHost(architectures, searchPath);
-  if (missing.length === 0)
-    return { grade: 'ok', found: `all ${hostNeeds(architectures).length} needs are met` };
+  const needs = hostNeeds([DEFAULT_GUEST.architecture]);
+  const missing = await unmet(needs, searchPath);
+  if (missing.length === 0) return { grade: 'ok', found: `all ${needs.length} needs are met` };
   return {
     grade: 'bad',
     found: missing.map(({ provides, purpose }) => `no ${provides}, needed to ${purpose}`).join('; '),

@@ -3,6 +3,8 @@
 export { judgePlacement, resolvePlacement, usualWitnesses, type Resolution } from './placement.ts';
 export { judgeContiguity } from './contiguity.ts';
 export { judgeAlignment, judgeClaim } from './alignment.ts';
+export { judgeMemoryTypes } from './memory-type.ts';
+export { judgeReach } from './reach.ts';
 export { judgeDisjointness } from './disjointness.ts';
 export { judgeContents } from './contents.ts';
 export { judgePageOrder } from './page-order.ts';

@@ -53,6 +53,19 @@ export interface Contents {
   pageBytes: number;
 }
 
+/** How the CPU sees a buffer through several mappings. */
+export interface MemoryTypes {
+  label: string;
+  /** The types that suit the buffer's cache mode; absent where nobody says what it is. */
+  accepted?: readonly string[];
+  mappings: readonly {
+    what: string;
+    bytes: number;
+    /** In the words of harness/witness/page-tables.ts. */
+    runs: readonly { physicalAddress: number; bytes: number; memoryType: string }[];
+  }[];
+}
+
 /** Which page of a buffer each page of a mapping shows, told by signatures written beforehand. */
 export interface PageOrder {
   label: string;

@@ -6,11 +6,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cache } from '../build/cache.ts';
+import { grepFor, runSuite, type SuiteRun } from '../campaign/suite-run.ts';
 import { messageOf } from '../errors.ts';
 import { Defects } from './defect.ts';
 import { judgeMutant, uncontrolled, type Judgement } from './judgement.ts';
 import type { Mutant } from './mutant.ts';
-import { grepFor, runSuite, type SuiteRun } from './suite-run.ts';
 
 export interface MutantResult extends Judgement {
   id: string;

@@ -9,9 +9,9 @@ import { basename, join } from 'node:path';
 import { applyDiff } from '../build/diff.ts';
 import { LabError } from '../errors.ts';
 import { Undo } from '../undo.ts';
+import { runSuite } from '../campaign/suite-run.ts';
 import type { CampaignOptions, MutantResult } from './campaign.ts';
 import type { Judgement, RunReport } from './judgement.ts';
-import { runSuite } from './suite-run.ts';
 
 export interface MetaMutant {
   /** Name of its file, for example `M4`. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The result of a campaign for people and for programs. Pure. */
+import { short, tableRow } from '../campaign/markdown.ts';
 import type { MutantResult } from './campaign.ts';
 import type { Outcome } from './judgement.ts';
 
@@ -80,11 +81,7 @@ function row({
     `${guest}, ${strategy}`,
     String(seconds),
   ];
-  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-}
-
-function short(text: string): string {
-  return text.length > 240 ? `${text.slice(0, 239)}…` : text;
+  return tableRow(cells);
 }
 
 /** One line for the terminal. */

@@ -136,6 +136,11 @@ export class MappedBuffer implements Locatable {
     return this.movedTo(this.mapping.in(agent));
   }
 
+  /** The process that has it. */
+  get agent(): Agent {
+    return this.mapping.agent;
+  }
+
   get address(): number {
     return this.mapping.address;
   }

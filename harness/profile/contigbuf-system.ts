@@ -7,7 +7,7 @@ const instance = (number: number) => `contigbuf${number === 0 ? '' : number}`;
 
 const binding = (number: number): Binding => ({
   driver: '/sys/bus/platform/drivers/contigbuf',
-  device: `contigbuf.${number}`,
+  device: `/sys/class/contigbuf/${instance(number)}/device`,
   mappings: 'keep',
   gone: ['ENODEV'],
 });
@@ -30,5 +30,6 @@ export const contigbufSystem: SystemView = {
     total: '/sys/module/contigbuf/parameters/quota_total',
     exceeded: ['EDQUOT'],
   },
+  addressBits: { parameter: (bits) => `dma_bits=${bits}`, least: 16, most: 64 },
   badParameters: ['devices=17', 'dma_bits=8', 'dma_bits=65'],
 };

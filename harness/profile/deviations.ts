@@ -28,6 +28,10 @@ export interface Deviation {
   source: string;
 }
 
+/** What BND-10 says of a mapping that begins inside the buffer and shows it from its first page on. */
+export const SHOWN_FROM_PAGE_0 =
+  /pages seen after mmap of \d+ pages from page [1-9]\d* of [^]*\nReceived: "0(,\d+)*"/;
+
 /** What a test is, as far as a record may be about it. */
 export interface Checked {
   title: string;

@@ -5,6 +5,8 @@ import { Layout } from './layout.ts';
 export const drmRequests = {
   /** _IOWR('d', 0x2d, struct drm_prime_handle) */
   PRIME_HANDLE_TO_FD: 0xc00c_642d,
+  /** _IOWR('d', 0x2e, struct drm_prime_handle) */
+  PRIME_FD_TO_HANDLE: 0xc00c_642e,
   /** _IOWR('d', 0xb2, struct drm_mode_create_dumb) */
   CREATE_DUMB: 0xc020_64b2,
   /** _IOWR('d', 0xb3, struct drm_mode_map_dumb) */

@@ -10,8 +10,8 @@ import type { FieldType, Layout } from './layout.ts';
 
 export interface IoctlAbi {
   calls: readonly IoctlCall[];
-  /** As in `#include <...>`, in one of the profile's folders of headers. */
-  header: string;
+  /** As in `#include <...>`, in one of the profile's folders of headers or the system's. */
+  header?: string;
   /** How a command is refused that the driver does not know. */
   unknown: readonly string[];
   /** How an argument is refused that has bits or values without a meaning. */
@@ -19,9 +19,9 @@ export interface IoctlAbi {
   /** How the command number tells the size of the argument; 'fixed' when it does not. */
   commandNumber: 'fixed' | 'size-in-number';
   /** Makes a buffer of a page, asks about it and frees it, through a file that has none; over and over. */
-  churn(fd: number, pageBytes: number): Step[];
-  /** Makes buffers of a page that all stay, through a file that has none. */
-  pile(fd: number, pageBytes: number): Step;
+  churn?(fd: number, pageBytes: number): Step[];
+  /** Makes buffers of a page that all stay with the file; absent where a file holds none. */
+  pile?(fd: number, pageBytes: number): Step;
   /** When structures may grow: the field with the caller's size, and how a size is refused. */
   growth?: { field: string; short: readonly string[]; unknownTail: readonly string[] };
 }
@@ -41,6 +41,8 @@ export interface IoctlCall {
   byId?: { field: string; missing: readonly string[]; stranger: readonly string[] };
   /** Tells addresses, or gives rights over all memory: the errors for who lacks the capability. */
   privileged?: readonly string[];
+  /** Returns a new descriptor, and not 0. */
+  returnsDescriptor?: true;
   /** Makes a buffer. */
   makesBuffer?: true;
   /** The field that says how many bytes the buffer is to have. */
@@ -69,8 +71,8 @@ export type FieldRole =
   | { kind: 'in-out' }
   /** Ignored, and written on success. */
   | { kind: 'out' }
-  /** A new descriptor is written here on success. */
-  | { kind: 'out-descriptor' }
+  /** A new descriptor is written here on success; `zeroBefore`: and the caller has to leave it at 0. */
+  | { kind: 'out-descriptor'; zeroBefore?: true }
   /** Must be zero. */
   | { kind: 'reserved' }
   /** Only these bits have a meaning; `oneOf`: at least one of them is needed. */
@@ -146,7 +148,7 @@ export function isGenericCommand(request: number): boolean {
  * A C program that prints what the driver's header says about its structures and commands, and the
  * lines it has to print.
  */
-export function layoutProgram({ header, calls }: IoctlAbi): { program: string; expected: string[] } {
+export function layoutProgram({ calls }: IoctlAbi, header: string): { program: string; expected: string[] } {
   const lines: { printed: string; format: string; value: string }[] = [];
   for (const { name, request, layout } of calls) {
     const structure = `struct ${layout.name}`;

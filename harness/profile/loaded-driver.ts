@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../deadline.ts';
 import { DriverError, LabError } from '../errors.ts';
 import type { Target } from '../target/target.ts';
+import { describeHolders, holdersOf } from './holders.ts';
 import type { DriverModule, DriverProfile } from './profile.ts';
 
 /** Milliseconds on hardware for insmod, rmmod, and for the device node to appear. */
@@ -13,8 +14,10 @@ const KERNEL_LINES_IN_MESSAGES = 15;
 /** $1: the module's name, $2: where what undoes it is kept, then insmod's arguments. One command is one login. */
 const LOAD = `if [ -d "/sys/module/$1" ]; then echo loaded already; exit 1; fi
 cat >"$2" || { echo no undo; exit 1; }
-shift 2
-exec insmod "$@"`;
+node=$3
+shift 3
+insmod "$@" || exit
+[ ! -c "$node" ] || echo node`;
 
 /** What insmod says when the module was built for another kernel: that is the lab's fault. */
 const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
@@ -51,7 +54,7 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
   // Should the rig or the link die from here on, the target takes the module out by itself.
   const undo = `rmmod ${module.name}\n`;
   const result = await target.exec(
-    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, path, ...module.parameters],
+    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, device, path, ...module.parameters],
     { deadline, input: undo },
   );
   if (result.stdout.startsWith('loaded already')) {
@@ -75,7 +78,8 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
     }
     throw new DriverError('DRIVER_LOAD', message);
   }
-  while ((await target.exec(['test', '-c', device], { deadline })).code !== 0) {
+  let there = result.stdout.startsWith('node');
+  while (!there) {
     if (deadline.expired) {
       const words = await lastKernelWords(target, Deadline.in(STEP_LIMIT * target.patience));
       await unloadDriver(target, profile).catch(() => {});
@@ -85,10 +89,14 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
       );
     }
     await sleep(20);
+    there = (await target.exec(['test', '-c', device], { deadline })).code === 0;
   }
 }
 
-/** @throws DriverError `DRIVER_UNLOAD` with what keeps it, when nothing of the rig's uses it any more */
+/**
+ * For when nothing of the rig's uses it any more.
+ * @throws DriverError `DRIVER_UNLOAD` with what keeps it; LabError `MODULE_HELD` when that is a living process
+ */
 export async function unloadDriver(target: Target, profile: DriverProfile): Promise<void> {
   const deadline = Deadline.in(STEP_LIMIT * target.patience);
   if (profile.module === undefined) return;
@@ -96,11 +104,16 @@ export async function unloadDriver(target: Target, profile: DriverProfile): Prom
   const result = await target.exec(['rmmod', name], { deadline });
   if (result.code === 0) return;
   const users = await target.exec(['cat', `/sys/module/${name}/refcnt`], { deadline });
-  throw new DriverError(
-    'DRIVER_UNLOAD',
+  const what =
     `${target.facts.name}: ${name} does not unload: ${result.stderr.trim()} (reference count ` +
-      `${users.stdout.trim() || 'unknown'})\n${await lastKernelWords(target, deadline)}`,
-  );
+    `${users.stdout.trim() || 'unknown'})`;
+  const holders = describeHolders(await holdersOf(target, profile, deadline));
+  if (holders !== '') {
+    throw new LabError('MODULE_HELD', `${what}: held by ${holders}`, {
+      hint: 'a process that the rig does not know uses the driver: end it',
+    });
+  }
+  throw new DriverError('DRIVER_UNLOAD', `${what}\n${await lastKernelWords(target, deadline)}`);
 }
 
 async function lastKernelWords(target: Target, deadline: Deadline): Promise<string> {

@@ -82,6 +82,19 @@ export interface Properties {
   tooLarge: string[];
   /** The largest size in bytes that its calls can say; 2^64 - 1 unless given. */
   sizeMost?: bigint;
+  /** The errors with which a size is refused that is beyond a limit of the driver's own. */
+  ownLimit?: string[];
+  /** Buffers are made of memory that the caller has already. */
+  callersMemory?: true;
+  /**
+   * No size is too large at once: pages are taken one by one, and processes killed to get more. Only RES-01
+   * and RES-02 try that, in processes that are there to be killed.
+   */
+  overcommits?: true;
+  /** All memory is there from loading to unloading, and a buffer is a part of it: making one takes none. */
+  madeAtLoad?: true;
+  /** A buffer's memory is charged to the control group of who makes it, or touches it first. */
+  charged?: true;
   /** A page takes memory when it is touched first, and not when the buffer is made. */
   filledOnTouch?: true;
   /** Where memory can come from, by the names that {@link AllocationRequest} takes. */

@@ -6,7 +6,10 @@
 import { pathToFileURL } from 'node:url';
 import { LabError } from '../errors.ts';
 import { contigbuf } from './contigbuf.ts';
+import { dmaHeap, dmaHeapCma } from './dma-heap.ts';
 import type { DriverProfile } from './profile.ts';
+import { uDmaBuf } from './u-dma-buf.ts';
+import { udmabuf } from './udmabuf.ts';
 import { vgem } from './vgem.ts';
 import { vivid, vividContig } from './vivid.ts';
 
@@ -15,6 +18,10 @@ export const profiles = {
   vgem,
   vivid,
   'vivid-contig': vividContig,
+  'dma-heap': dmaHeap,
+  'dma-heap-cma': dmaHeapCma,
+  udmabuf,
+  'u-dma-buf': uDmaBuf,
 } satisfies Record<string, DriverProfile>;
 
 /**

@@ -14,6 +14,8 @@ export interface SystemView {
   instances?: Instances;
   /** Limits on what can be allocated. */
   quota?: Quota;
+  /** insmod's argument for a device that drives so many address bits, and the numbers it takes. */
+  addressBits?: { parameter: (bits: number) => string; least: number; most: number };
   /** Files with insmod's arguments that must be refused, each alone. */
   badParameters?: readonly string[];
 }
@@ -21,7 +23,7 @@ export interface SystemView {
 export interface Binding {
   /** Folder of the driver in sysfs, with `bind` and `unbind`. */
   driver: string;
-  /** What is written there. */
+  /** Link in sysfs from the device's class to the device itself, whose name is what is written there. */
   device: string;
   /** What mappings show after unbinding: what they held, a SIGBUS, or zeroes. */
   mappings: 'keep' | 'SIGBUS' | 'zero';

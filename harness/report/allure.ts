@@ -12,8 +12,9 @@ import type { FullConfig, Reporter, Suite } from '@playwright/test/reporter';
 import { Deadline } from '../deadline.ts';
 import { runOk } from '../process.ts';
 import { completeResults, writeEnvironment, writeMetrics } from './allure-results.ts';
-import { exitStatus, replaceExitStatus, reporterFailed } from './exit-status.ts';
+import { exitStatus, replaceExitStatus } from './exit-status.ts';
 import { outcomesOf } from './outcome.ts';
+import { blamesMachine, reporterFailed } from './unwritten.ts';
 
 export interface AllureOptions {
   /** Folder of everything Allure; `reports` unless given. */
@@ -71,7 +72,7 @@ export default class AllureReportReporter implements Reporter {
     } catch (error) {
       reporterFailed('Allure report', error);
       // The status of the run is settled by now.
-      replaceExitStatus(0, exitStatus.red);
+      replaceExitStatus(0, blamesMachine(error) ? exitStatus.lab : exitStatus.red);
     }
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Several runs side by side, as a table in Markdown: drivers and kernels across, properties down. Pure. */
 import type { CoverageRow } from './coverage-rows.ts';
+import type { Verdict } from './verdict.ts';
 
 export interface ComparedRun {
   driver: string;
@@ -26,6 +27,30 @@ export function comparisonText(runs: readonly ComparedRun[]): string {
     line([`others that hold, of ${others.length}`, ...runs.map((run) => String(holding(run)))]),
     '',
   ].join('\n');
+}
+
+/** Runs of parts of the suite, of one driver on one kernel, as one run of all of them. */
+export function joined(runs: readonly ComparedRun[]): ComparedRun[] {
+  const whole = new Map<string, ComparedRun>();
+  for (const run of runs) {
+    const name = `${run.driver} ${run.kernelRelease}`;
+    const before = whole.get(name);
+    whole.set(name, before === undefined ? run : { ...run, rows: joinedRows(before.rows, run.rows) });
+  }
+  return [...whole.values()];
+}
+
+function joinedRows(some: readonly CoverageRow[], more: readonly CoverageRow[]): CoverageRow[] {
+  const added = more.filter(({ id }) => !some.some((row) => row.id === id));
+  const both = some.map((row) => {
+    const verdicts = { ...row.verdicts };
+    const others = more.find(({ id }) => id === row.id)?.verdicts ?? {};
+    for (const [verdict, count] of Object.entries(others) as [Verdict, number][]) {
+      verdicts[verdict] = (verdicts[verdict] ?? 0) + count;
+    }
+    return { ...row, verdicts };
+  });
+  return [...both, ...added];
 }
 
 /** In one word; empty when it was not checked. */

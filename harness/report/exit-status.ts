@@ -19,13 +19,3 @@ export function replaceExitStatus(from: number, to: number): void {
     if (code === from) process.exitCode = to;
   });
 }
-
-/**
- * A reporter could not do its work. Playwright only prints what a reporter throws; a run whose report
- * is missing must not look green.
- */
-export function reporterFailed(reporter: string, error: unknown): { status: 'failed' } {
-  const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`\nThe ${reporter} could not be written: ${reason}\n`);
-  return { status: 'failed' };
-}

@@ -6,10 +6,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { FullConfig, FullResult, Reporter, Suite, TestError } from '@playwright/test/reporter';
-import { exitStatus, replaceExitStatus, reporterFailed } from './exit-status.ts';
+import { exitStatus, replaceExitStatus } from './exit-status.ts';
 import { outcomesOf } from './outcome.ts';
 import { summarizeRun, type RunSummary } from './run-summary.ts';
 import { summaryText } from './summary-text.ts';
+import { blamesMachine, outliveFullDisk, reporterFailed, unwrittenReports } from './unwritten.ts';
 
 export interface SummaryOptions {
   /** Folder of summary.json; `reports` unless given. */
@@ -32,6 +33,7 @@ export default class SummaryReporter implements Reporter {
 
   onBegin(config: FullConfig, suite: Suite): void {
     this.#run = { config, suite };
+    outliveFullDisk();
   }
 
   onError(error: TestError): void {
@@ -43,12 +45,14 @@ export default class SummaryReporter implements Reporter {
   async onEnd(result: FullResult): Promise<{ status?: FullResult['status'] } | undefined> {
     if (this.#silent) return undefined;
     try {
-      const outcomes = this.#run === undefined ? [] : outcomesOf(this.#run.config, this.#run.suite);
-      this.#summary = summarizeRun(outcomes, this.#errors, result);
+      this.#summary = this.#summarized(result);
       mkdirSync(this.#output, { recursive: true });
       writeFileSync(join(this.#output, 'summary.json'), `${JSON.stringify(this.#summary, null, 2)}\n`);
     } catch (error) {
-      return reporterFailed('summary', error);
+      const failed = reporterFailed('summary', error);
+      if (!blamesMachine(error)) return failed;
+      // Nobody can read it, but it can be said.
+      this.#summary = this.#summarized(result);
     }
     if (this.#summary.colour === 'green') return undefined;
     if (this.#summary.colour === 'lab') replaceExitStatus(exitStatus.red, exitStatus.lab);
@@ -56,8 +60,17 @@ export default class SummaryReporter implements Reporter {
     return result.status === 'passed' ? { status: 'failed' } : undefined;
   }
 
+  #summarized(result: FullResult): RunSummary {
+    const outcomes = this.#run === undefined ? [] : outcomesOf(this.#run.config, this.#run.suite);
+    return summarizeRun(outcomes, [...this.#errors, ...unwrittenReports().map(asLabError)], result);
+  }
+
   // oxlint-disable-next-line typescript/require-await
   async onExit(): Promise<void> {
     if (this.#summary !== undefined) process.stdout.write(summaryText(this.#summary));
   }
+}
+
+function asLabError(what: string): TestError {
+  return { message: `LabError [REPORT]: ${what}` };
 }

@@ -27,6 +27,8 @@ export class Supply<T> {
   /** What a test has or had last. */
   #held: { item: T; occasion: Occasion } | undefined;
   #next: Promise<T> | undefined;
+  /** Somebody has had one. */
+  #came = false;
   readonly #leaving = new Set<Promise<void>>();
   /** What went wrong when no test could be told. */
   readonly #untold: unknown[] = [];
@@ -41,7 +43,10 @@ export class Supply<T> {
    * @throws what making or handing it over threw; the next call tries anew
    */
   async acquire(occasion: Occasion): Promise<T> {
-    if (this.#held !== undefined && mayShare(this.#held.occasion, occasion)) return this.#held.item;
+    if (this.#held !== undefined && mayShare(this.#held.occasion, occasion)) {
+      this.#makeAhead(occasion);
+      return this.#held.item;
+    }
     // No test is left to hear about the last use of what several tests shared.
     await this.#letGo().catch((error: unknown) => this.#untold.push(error));
     const making = this.#next ?? this.#making.make(this.#closing.signal);
@@ -54,7 +59,7 @@ export class Supply<T> {
       throw error;
     }
     this.#held = { item, occasion };
-    if (occasion.isolation !== 'worker') this.#makeAhead();
+    this.#makeAhead(occasion);
     return item;
   }
 
@@ -103,7 +108,11 @@ export class Supply<T> {
     if (!this.#making.ahead) await gone;
   }
 
-  #makeAhead(): void {
+  /** Who comes a second time will come again; a run of one test does not pay for a second target. */
+  #makeAhead({ isolation }: Occasion): void {
+    const again = this.#came;
+    this.#came = true;
+    if (!again || isolation === 'worker') return;
     if (!this.#making.ahead || this.#next !== undefined || this.#closing.signal.aborted) return;
     this.#next = this.#making.make(this.#closing.signal);
     this.#next.catch(() => {});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The guests the rig boots, as playwright.config.ts makes projects of them; the first is the default. */
+import { fileURLToPath } from 'node:url';
 import type { QemuSpec } from './spec.ts';
 
 const standard: QemuSpec = {
@@ -21,6 +22,12 @@ const amd64: QemuSpec = {
   append: [],
 };
 
+const amd64Middle: QemuSpec = {
+  ...amd64,
+  name: 'qemu-amd64-6.12',
+  kernel: { flavour: 'amd64', suite: 'bookworm-backports' },
+};
+
 const newest: QemuSpec = {
   ...standard,
   name: 'qemu-arm64-newest',
@@ -33,8 +40,32 @@ const middle: QemuSpec = {
   kernel: { flavour: 'arm64', suite: 'bookworm-backports' },
 };
 
+/** The kernel of the rig's own, `npm run kernel:debug`, has every allocator of dma-bufs. */
+const debug: QemuSpec = {
+  ...standard,
+  name: 'qemu-arm64-debug',
+  kernel: { flavour: 'debug', suite: 'bookworm-backports' },
+  // KASAN takes an eighth of it.
+  memoryMiB: 1280,
+  // What Debian's kernels do by themselves.
+  append: [...standard.append, 'transparent_hugepage=always'],
+  slowness: 5,
+  // To make one ready, and to look for lost memory when it goes, takes a minute.
+  isolation: 'worker',
+};
+
 /** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
 const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
+
+/** Memory set aside by the device tree; the driver's device is in the tree, too. */
+function reserved(
+  kind: 'reserved' | 'reserved-no-map' | 'reserved-cma',
+  // The overlays take the upper 256 MiB.
+  on: QemuSpec = { ...standard, memoryMiB: 1024 },
+): QemuSpec {
+  const overlay = new URL(`../../driver/device-tree/${kind}.dtso`, import.meta.url);
+  return { ...on, name: `${on.name}-${kind}`, deviceTree: fileURLToPath(overlay) };
+}
 
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
@@ -46,22 +77,16 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
     kernel: { flavour: 'arm64-16k', suite: 'bookworm-backports' },
   },
   newest,
-  {
-    ...standard,
-    name: 'qemu-arm64-debug',
-    kernel: { flavour: 'debug', suite: 'bookworm-backports' },
-    // KASAN takes an eighth of it.
-    memoryMiB: 1280,
-    slowness: 5,
-    // To make one ready, and to look for lost memory when it goes, takes a minute.
-    isolation: 'worker',
-  },
+  debug,
+  reserved('reserved'),
+  reserved('reserved-no-map'),
+  reserved('reserved-cma'),
+  // Which lines of the module run is counted there only.
+  reserved('reserved', debug),
+  reserved('reserved-no-map', debug),
+  reserved('reserved-cma', debug),
   amd64,
-  {
-    ...amd64,
-    name: 'qemu-amd64-6.12',
-    kernel: { flavour: 'amd64', suite: 'bookworm-backports' },
-  },
+  amd64Middle,
   { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
   { ...standard, name: 'qemu-arm64-compat', programs: 'armhf' },
   { ...amd64, name: 'qemu-amd64-compat', programs: 'i386' },
@@ -74,4 +99,10 @@ export const peers: readonly { project: string; profile: string; guest: QemuSpec
   { project: 'qemu-arm64-newest-vgem', profile: 'vgem', guest: newest },
   { project: 'qemu-arm64-vivid', profile: 'vivid', guest: roomy },
   { project: 'qemu-arm64-vivid-contig', profile: 'vivid-contig', guest: roomy },
+  { project: 'qemu-arm64-u-dma-buf', profile: 'u-dma-buf', guest: roomy },
+  { project: 'qemu-arm64-6.12-udmabuf', profile: 'udmabuf', guest: middle },
+  { project: 'qemu-arm64-newest-udmabuf', profile: 'udmabuf', guest: newest },
+  { project: 'qemu-amd64-6.12-dma-heap', profile: 'dma-heap', guest: amd64Middle },
+  { project: 'qemu-arm64-debug-dma-heap', profile: 'dma-heap', guest: debug },
+  { project: 'qemu-arm64-debug-dma-heap-cma', profile: 'dma-heap-cma', guest: debug },
 ];

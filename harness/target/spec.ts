@@ -29,6 +29,8 @@ export interface QemuSpec extends Use {
   memoryMiB: number;
   /** Further kernel arguments, for example `['cma=128M']`. */
   append: string[];
+  /** Path of a device tree overlay's source that is laid on what the machine tells of itself. */
+  deviceTree?: string;
 }
 
 /** A machine that is up and reached by SSH, known by address and host key. */

@@ -139,6 +139,8 @@ export interface Target {
   readonly externalMemory?: ExternalMemory;
   /** Ability: a device bears witness in place of the kernel, which has no /proc/kcore. */
   readonly busMaster?: BusMaster;
+  /** Ability: a device reads and writes physical memory on command, whether or not it bears witness. */
+  readonly copyingDevice?: BusMaster;
   /** Ability: pictures can be taken of its screen, which a program on the target can set up (QEMU's ramfb). */
   readonly screen?: Screen;
   /** Ability: the machine's own account of how it died, or undefined while it is alive. */

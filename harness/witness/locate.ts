@@ -6,14 +6,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Placement, Sighting } from '../judge/observation.ts';
+import type { Walkable } from './page-tables.ts';
 import type { PagesSeen, PhysicalRange, Witness } from './witness.ts';
 
 /** What locating needs of a mapping. Its content is lost. */
-export interface Locatable {
+export interface Locatable extends Walkable {
   readonly label: string;
-  readonly address: number;
-  /** Length in bytes. */
-  readonly bytes: number;
   readonly claimed: Placement['claimed'];
   /** Signs every page; page i of the mapping gets the number `first + i`. */
   sign(nonce: bigint, first: number): Promise<void>;
@@ -49,7 +47,7 @@ export async function locate(
   for (const witness of witnesses) {
     const [earlier] = first;
     const hints = earlier === undefined ? claims : rangesOf(earlier, pageBytes);
-    first.push(await witness.find(nonce, total, hints));
+    first.push(await witness.find(nonce, total, hints, undefined, mappings));
   }
   nonce = randomNonce();
   await signAll(nonce);
@@ -57,7 +55,7 @@ export async function locate(
   for (const [w, witness] of witnesses.entries()) {
     // Only what was seen the first time can be seen both times.
     const within = rangesOf(first[w] ?? [], pageBytes);
-    second.push(await witness.find(nonce, total, within, within));
+    second.push(await witness.find(nonce, total, within, within, mappings));
   }
   const readback = await Promise.all(mappings.map((mapping, i) => mapping.readback(nonce, firstOf[i] ?? 0)));
   const inBoth = first.map((seen, w) =>

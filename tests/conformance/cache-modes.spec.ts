@@ -6,6 +6,14 @@
 import { expect, forEachStrategy, newNonce, test } from '../../fixtures/index.ts';
 import type { Expectation, RangeAttempt } from '../../harness/judge/observation.ts';
 import { fieldsOf } from '../../harness/profile/ioctls.ts';
+import type { CacheMode } from '../../harness/profile/profile.ts';
+
+/** What suits a cache mode: memory that devices see without help may be cached where devices snoop. */
+const memoryTypes: Record<CacheMode, readonly string[]> = {
+  cached: ['write-back'],
+  'write-combined': ['write-combined'],
+  coherent: ['write-back', 'write-combined'],
+};
 
 forEachStrategy(() => {
   test('CAC-01 a cache mode is given as it was asked for, or is refused', async ({ buffers, kernelSays }) => {
@@ -29,6 +37,37 @@ forEachStrategy(() => {
     }
     expect(given, 'modes that were given').toBeGreaterThan(0);
     expect(await kernelSays(), 'what the kernel logged').toEqual([]);
+  });
+
+  test('CAC-03 every mapping of a buffer has the memory type of its cache mode, on every page', async ({
+    agent,
+    buffers,
+    pageTables,
+  }) => {
+    for (const cache of [undefined, ...buffers.promises.cacheModes]) {
+      const request = { bytes: 16 * buffers.pageBytes, ...(cache === undefined ? {} : { cache }) };
+      const { ok: buffer } = await buffers.attempt(request);
+      // A mode that this machine does not have is refused, which is CAC-01's.
+      if (buffer === undefined) continue;
+      const writable = await buffer.map();
+      await writable.mapping.touch('write');
+      const readable = await buffer.map({ protection: 'r' });
+      await readable.mapping.touch('read');
+      const child = await agent.fork();
+      const theirs = readable.in(child.agent);
+      await theirs.mapping.touch('read');
+      const told = buffer.allocated.cache;
+      await expect({
+        label: writable.label,
+        ...(told === undefined ? {} : { accepted: memoryTypes[told] }),
+        mappings: [
+          { what: 'writable', bytes: writable.bytes, runs: await pageTables(writable) },
+          { what: 'read-only', bytes: readable.bytes, runs: await pageTables(readable) },
+          { what: 'in a child', bytes: theirs.bytes, runs: await pageTables(theirs) },
+        ],
+      }).toBeSeenAlike();
+      await child.exit();
+    }
   });
 
   test('CAC-02 mapping a buffer makes the kernel change no cache mode', async ({ buffers, kernelSays }) => {

@@ -3,18 +3,22 @@
  * DBF, CAC-06: a buffer as a dma-buf. drivers/dma-buf/dma-buf.c (llseek, mmap, ioctl, poll, fdinfo) and
  * Documentation/driver-api/dma-buf.rst.
  */
-import { expect, mapping, newNonce, observed, orSkip, test } from '../../fixtures/index.ts';
+import { expect, mapping, newNonce, observed, orSkip, signedBuffer, test } from '../../fixtures/index.ts';
 import {
   dmaBufRequests,
   dmaBufSync,
   dmaBufSyncFile,
   dmaBufSyncFlags,
 } from '../../harness/profile/dma-buf.ts';
+import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 import { fieldsOf } from '../../harness/profile/ioctls.ts';
 import { ioctlStep, lowestFree, repeat } from '../../fixtures/index.ts';
 
 const MIB = 1024 * 1024;
 const PAGES = 8;
+/** fcntl.h, as DRM_CLOEXEC and DRM_RDWR. */
+const O_RDWR = 2;
+const O_CLOEXEC = 0o2000000;
 const { READ, WRITE, END } = dmaBufSyncFlags;
 
 test.use({ strategy: 'dma-buf' });
@@ -100,6 +104,44 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
       agent.mmap({ length: buffer.bytes, fd, shared: false }),
     );
     await expect(await Promise.all([...calls, copy])).toEndAsExpected();
+  });
+
+  test('DBF-05 importers are independent of each other, and hold the memory by themselves', async ({
+    agent,
+    buffers,
+    driver,
+    importer,
+  }) => {
+    test.skip(driver.profile.device === importer, 'the driver would import what is its own');
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
+    const { fd } = buffer.allocated;
+    const importers: { file: number; handle: bigint }[] = [];
+    for (let i = 0; i < 2; i++) {
+      const file = await agent.open(importer, 'rdwr');
+      const asked = primeHandle.encode({ fd });
+      const { data } = await agent.ioctl(file, drmRequests.PRIME_FD_TO_HANDLE, asked);
+      importers.push({ file, handle: primeHandle.decode(data).handle });
+    }
+    // With importers there is something to hand over.
+    for (const flags of [READ | WRITE, END | READ | WRITE]) {
+      await agent.ioctl(fd, dmaBufRequests.SYNC, dmaBufSync.encode({ flags }));
+    }
+    await buffer.free();
+    await buffer.close();
+    buffers.reopen();
+    for (const { file, handle } of importers) {
+      const other = await (await buffers.allocate({ bytes: buffer.bytes })).map();
+      await other.mapping.fill(0xa5);
+      const asked = primeHandle.encode({ handle, flags: O_CLOEXEC | O_RDWR });
+      const { data } = await agent.ioctl(file, drmRequests.PRIME_HANDLE_TO_FD, asked);
+      const again = Number(primeHandle.decode(data).fd);
+      const mapping = await agent.mmap({ length: buffer.bytes, fd: again });
+      expect(await mapping.verifySign(nonce, 0)).toMatchObject({ pages: PAGES, mismatches: 0 });
+      await mapping.unmap();
+      await agent.close(again);
+      // The other one has it all the same.
+      await agent.close(file);
+    }
   });
 
   test('DBF-06 the descriptor has the rights and flags that were asked for', async ({ agent, ioctls }) => {

@@ -7,7 +7,9 @@ import {
   expect,
   forEachStrategy,
   freeBytes,
+  isAccounted,
   observed,
+  orSkip,
   repeat,
   signedBuffer,
   test,
@@ -109,6 +111,7 @@ forEachStrategy(() => {
   test('LIF-05 what others attached survives its owner, who is killed', async ({ buffers, agent }) => {
     test.skip(!(await buffers.haveNames()), 'the driver has no names to attach buffers by');
     const bytes = 8 * MIB;
+    const accounted = await isAccounted(buffers, agent);
     const before = await freeBytes(agent);
     const owner = await agent.fork();
     const { buffer, nonce } = await signedBuffer(buffers.others({ agent: owner.agent }), { bytes });
@@ -119,7 +122,8 @@ forEachStrategy(() => {
     await expect(await attached.map(), 'mapped afterwards').toShowItsOwnPages(nonce);
     await attached.release();
     await expect(mapped, 'after the last descriptor went').toShowItsOwnPages(nonce);
-    expect(before - (await freeBytes(agent)), 'bytes in use').toBeGreaterThan(0.8 * bytes);
+    const used = before - (await freeBytes(agent));
+    if (accounted) expect(used, 'bytes in use').toBeGreaterThan(0.8 * bytes);
   });
 
   test('LIF-09 the name of a freed buffer is not given to another one soon', async ({ buffers }) => {
@@ -151,7 +155,7 @@ forEachStrategy(() => {
     const buffer = await buffers.allocate({ bytes: pageBytes });
     const before = await agent.openFiles();
     for (let round = 0; round < 10; round++) {
-      for (const bytes of [0, 2n ** 62n, 2n ** 64n - 1n].filter((each) => buffers.canSay(each))) {
+      for (const bytes of [0, 2n ** 62n, 2n ** 64n - 1n].filter((each) => buffers.canTry(each))) {
         expect(await agent.attempt(() => buffers.allocate({ bytes }))).toMatchObject({
           errno: expect.any(String),
         });
@@ -177,6 +181,7 @@ test(
       unused === undefined || !(await buffers.haveNames()),
       'the driver makes no promise about names',
     );
+    const pile = orSkip(ioctls.abi.pile, 'open files of this driver hold no buffers');
     test.setTimeout(8 * test.info().timeout);
     const stale = await buffers.allocate({ bytes: buffers.pageBytes });
     await stale.release();
@@ -185,7 +190,7 @@ test(
       // They live until the name was looked up, so whoever got it would be found.
       const fd = await agent.open(driver.profile.device, 'rdwr');
       const count = Math.min(left, 1000);
-      const [made] = await repeat(patient, count, [ioctls.abi.pile(fd, agent.pageBytes)]);
+      const [made] = await repeat(patient, count, [pile(fd, agent.pageBytes)]);
       expect(made).toEqual({ ok: count, failed: {} });
       const attach = () => buffers.others().attach(stale);
       await expect([await observed('attach by a stale name', ['ENOENT'], attach)]).toEndAsExpected();

@@ -3,7 +3,7 @@
  * IOC: what a driver must refuse in a command and in its argument, so that every bit is free for a
  * later meaning. Documentation/process/botching-up-ioctls.rst; Documentation/driver-api/ioctl.rst.
  */
-import { expect, test } from '../../fixtures/index.ts';
+import { expect, lowestFree, test } from '../../fixtures/index.ts';
 import { fieldsOf, isGenericCommand, undefinedBits } from '../../harness/profile/ioctls.ts';
 
 /** linux/ioctl.h: 8 bits number, 8 bits type, 14 bits size, 2 bits direction. */
@@ -13,7 +13,7 @@ test('IOC-01 a command with a number that the driver does not have is unknown to
   const { unknown, calls } = ioctls.abi;
   const known = new Set(calls.map(({ request }) => request));
   const attempts = await ioctls.tryAll(({ call }) =>
-    Array.from({ length: NUMBERS }, (_, number) => (call.request & ~0xff) | number)
+    Array.from({ length: NUMBERS }, (_, number) => ((call.request & ~0xff) | number) >>> 0)
       .filter((request) => !known.has(request))
       .map((request) => ({ says: `as number ${request & 0xff}`, request, accepted: unknown })),
   );
@@ -36,6 +36,8 @@ test('IOC-02 a command with any other type, size or direction is unknown to the 
 });
 
 test('IOC-04 a reserved field with any bit set is refused', async ({ ioctls }) => {
+  const reserved = ioctls.calls.flatMap((call) => fieldsOf(call, 'reserved'));
+  test.skip(reserved.length === 0, 'no structure of this driver has a reserved field');
   const attempts = await ioctls.tryAll(({ call }) =>
     fieldsOf(call, 'reserved').flatMap(({ name, type }) =>
       undefinedBits(type, 0).map((bit) => ({
@@ -84,9 +86,13 @@ test('IOC-05 a value without a meaning is refused', async ({ ioctls }) => {
   await expect(attempts).toEndAsExpected();
 });
 
-test('IOC-10 an ioctl that succeeds returns 0', async ({ ioctls, agent }) => {
+test('IOC-10 an ioctl that succeeds returns 0, or the descriptor that it is for', async ({
+  ioctls,
+  agent,
+}) => {
   await ioctls.forEach(async ({ call, situation, argument }) => {
+    const free = lowestFree((await agent.openFiles()).map(({ fd }) => fd));
     const { returned } = await agent.ioctl(situation.fd, call.request, argument());
-    expect(returned, `what ${call.name} returns`).toBe(0);
+    expect(returned, `what ${call.name} returns`).toBe(call.returnsDescriptor === true ? free : 0);
   });
 });

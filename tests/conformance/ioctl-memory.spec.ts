@@ -46,17 +46,16 @@ test('IOC-03 a result that cannot be written is told, and nothing has happened',
   agent,
   balanceOf,
 }) => {
+  const answering = ioctls.calls.filter((call) => answers(call));
+  test.skip(answering.length === 0, 'no ioctl of this driver writes into its argument');
   const attempts: Expectation[] = [];
   const balance = await balanceOf('calls with results that cannot be written', () =>
-    ioctls.forEach(
-      async (prepared) => {
-        const argument = await readOnly(agent, prepared);
-        attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
-        await argument.unmap();
-        attempts.push(await asItShouldBe(agent, prepared));
-      },
-      ioctls.calls.filter((call) => answers(call)),
-    ),
+    ioctls.forEach(async (prepared) => {
+      const argument = await readOnly(agent, prepared);
+      attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
+      await argument.unmap();
+      attempts.push(await asItShouldBe(agent, prepared));
+    }, answering),
   );
   await expect(attempts).toEndAsExpected();
   await expect(balance).toBalance();
@@ -68,11 +67,11 @@ test('IOC-06 results are all written, and no other byte is', async ({ ioctls, ag
     await ioctls.forEach(async ({ call, situation, argument }) => {
       const before = argument();
       for (const { name, bytes, offset } of call.layout.places()) {
-        if (isResult(call, name)) before.fill(filler, offset, offset + bytes);
+        if (mayHoldAnything(call, name)) before.fill(filler, offset, offset + bytes);
       }
-      const after = (await agent.ioctl(situation.fd, call.request, before)).data;
+      const { data: after, returned } = await agent.ioctl(situation.fd, call.request, before);
       collected.push(answerOf(call, filler, before, after));
-      await closeNew(agent, call, after);
+      await closeNew(agent, call, after, returned);
     });
   }
   await expect(collected).toHoldTheirResults();
@@ -106,6 +105,12 @@ function isResult(call: IoctlCall, name: string): boolean {
   return kind === 'out' || kind === 'out-descriptor';
 }
 
+/** What the driver writes, and does not look at before. */
+function mayHoldAnything(call: IoctlCall, name: string): boolean {
+  const role = call.roles[name];
+  return isResult(call, name) && !(role?.kind === 'out-descriptor' && role.zeroBefore === true);
+}
+
 function answers(call: IoctlCall): boolean {
   return call.layout.fields.some(([name]) => isResult(call, name)) || fieldsOf(call, 'in-out').length > 0;
 }
@@ -128,7 +133,7 @@ async function at(
 /** What was refused before left the way free. */
 async function asItShouldBe(agent: Agent, { call, situation, argument }: Prepared): Promise<Expectation> {
   const result = await agent.attempt(() => agent.ioctl(situation.fd, call.request, argument()));
-  if (result.ok !== undefined) await closeNew(agent, call, result.ok.data);
+  if (result.ok !== undefined) await closeNew(agent, call, result.ok.data, result.ok.returned);
   return {
     call: `${call.name} as it should be`,
     outcome:
@@ -144,7 +149,8 @@ async function readOnly(agent: Agent, { argument }: Prepared): Promise<AgentMapp
 }
 
 /** Closes the descriptors that a call returned. */
-async function closeNew(agent: Agent, call: IoctlCall, data: Buffer): Promise<void> {
+async function closeNew(agent: Agent, call: IoctlCall, data: Buffer, returned: number): Promise<void> {
+  if (call.returnsDescriptor === true) await agent.close(returned);
   const values = call.layout.decode(data);
   for (const { name } of fieldsOf(call, 'out-descriptor')) await agent.close(Number(values[name]));
 }

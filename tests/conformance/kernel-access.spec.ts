@@ -9,6 +9,9 @@ import { expect, forEachStrategy, newNonce, observed, signedBuffer, test } from 
 const REGISTER_BUFFERS = 0;
 const PARAMS_BYTES = 120;
 const SIGABRT = 6;
+/** linux/futex.h */
+const FUTEX_WAIT = 0;
+const FUTEX_WAKE = 1;
 
 const inMemory = new Set(['tmpfs', 'ramfs', 'rootfs']);
 
@@ -65,8 +68,33 @@ forEachStrategy(() => {
         iovec.address,
         1,
       );
-    const accepted = referenced ? ['success'] : ['EFAULT', 'EOPNOTSUPP'];
+    // Some kernels take no mapping of any file but those of shared memory (io_uring/rsrc.c: io_pin_pages).
+    const accepted = referenced ? ['success', 'EOPNOTSUPP'] : ['EFAULT', 'EOPNOTSUPP'];
     await expect([await observed('io_uring_register of the mapping', accepted, register)]).toEndAsExpected();
+  });
+
+  test('GUP-05 two processes meet at a futex in it, or are told that they cannot', async ({
+    buffers,
+    agent,
+  }) => {
+    const { mapping } = await (await buffers.allocate({ bytes: buffers.pageBytes })).map();
+    await mapping.store(0, 0, 4);
+    const wake = () =>
+      agent.request<{ returned: string }>('syscall', 'futex', mapping.address, FUTEX_WAKE, 1, 0, 0, 0);
+    // kernel/futex/core.c: get_futex_key() knows pages of files, and no memory of the kernel's own.
+    if (buffers.promises.mappingClass !== 'file') {
+      const wait = () => agent.request('syscall', 'futex', mapping.address, FUTEX_WAIT, 1, 0, 0, 0);
+      await expect([
+        await observed('waking at a futex', ['EFAULT'], wake),
+        await observed('waiting at a futex', ['EFAULT'], wait),
+      ]).toEndAsExpected();
+      return;
+    }
+    const child = await agent.fork();
+    await child.begin(`syscall futex ${mapping.address} ${FUTEX_WAIT} 0 0 0 0`);
+    await expect.poll(async () => (await wake()).returned, { message: 'processes woken' }).toBe('0x1');
+    await child.finish();
+    await child.exit();
   });
 
   test('GUP-06 DBG-02 debuggers see and change what the mapping allows, if the driver lets them', async ({
@@ -152,5 +180,28 @@ forEachStrategy(() => {
       (await dumped.readSignatures(which, 0, pages)).filter((page) => page !== null).length;
     expect(await found(ordinaryNonce), 'pages of ordinary memory in the dump').toBe(pages);
     expect(await found(nonce), 'pages of the buffer in the dump').toBe(0);
+  });
+
+  test('DBG-04 tracking of referenced and dirty pages changes nothing', async ({
+    buffers,
+    agent,
+    kernelSays,
+  }) => {
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 8 * buffers.pageBytes });
+    const mapped = await buffer.map();
+    await expect(mapped).toShowItsOwnPages(nonce);
+    const clear = await agent.open('/proc/self/clear_refs', 'wronly');
+    // fs/proc/task_mmu.c: referenced bits of all, of anonymous, of file pages; dirty bits; the peak of RSS.
+    for (const what of ['1', '2', '3', '4', '5']) {
+      await agent.write(clear, Buffer.from(what));
+      await expect(mapped, `after clearing ${what}`).toShowItsOwnPages(nonce);
+      await mapped.mapping.store(8 * buffers.pageBytes - 8, 1);
+    }
+    await mapped.mapping.pagemap();
+    await expect(await buffer.map()).toShowItsOwnPages(nonce);
+    expect(
+      (await kernelSays()).filter((line) => /WARN|BUG|Bad/.test(line)),
+      'what the kernel logged',
+    ).toEqual([]);
   });
 });

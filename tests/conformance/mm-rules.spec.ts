@@ -38,6 +38,12 @@ forEachStrategy(() => {
       // A call that moved the mapping would have been one too many already.
       const [vma, word] = await Promise.all([mapping.vma(), agent.attempt(() => mapping.load(0))]);
       if (vma === undefined) continue;
+      if (word.fault !== undefined) {
+        const outcome = { kind: 'signal' as const, signal: word.fault.signal };
+        calls.push({ call: `a load after ${call}`, accepted: ['success'], outcome });
+        await mapped.unmap();
+        continue;
+      }
       await expect(mapped, `after ${call}`).toShowItsOwnPages(nonce);
       const store = observed(`a store after ${call}`, ['success'], () => mapping.store(0, word.ok ?? 0n));
       const [stored] = await Promise.all([store, mapped.unmap()]);

@@ -140,7 +140,7 @@ test(
   },
 );
 
-test('PRM-05 another user’s buffer cannot be used by guessing its name', async ({
+test('PRM-05 SHR-05 another user’s buffer cannot be used by guessing its name', async ({
   agent,
   driver,
   ioctls,

@@ -9,6 +9,8 @@ forEachStrategy(() => {
   test('MAP-03 the mode a file was opened in limits what its mappings may do', async ({ buffers }) => {
     const { pageBytes, promises } = buffers;
     const bytes = 2 * pageBytes;
+    const { accesses } = promises;
+    test.skip(accesses?.length === 1, `its descriptors are always opened ${accesses?.[0]}`);
     const readable = await buffers.others({ access: 'rdonly' }).allocate({ bytes });
     const readOnly = promises.readOnlyFiles === 'allowed' ? ['success'] : promises.readOnlyFiles;
     const calls: Expectation[] = [

@@ -5,6 +5,8 @@ import { expect, forEachStrategy, observed, signedBuffer, test } from '../../fix
 /** fcntl.h: F_GETFD, FD_CLOEXEC. */
 const F_GETFD = 1;
 const FD_CLOEXEC = 1n;
+/** Nobody in particular; has no rights and owns nothing. */
+const NOBODY = 65_534;
 
 forEachStrategy(() => {
   test('SHR-01 whoever is passed a descriptor can map the buffer after its sender closed it', async ({
@@ -81,6 +83,28 @@ forEachStrategy(() => {
     await Promise.all(turns);
     expect(await mine.load(64), 'turns that were taken').toBe(400n);
     await child.exit();
+  });
+
+  test('SHR-07 a descriptor is taken from a process only by who may debug it', async ({ buffers, agent }) => {
+    const owner = await agent.fork();
+    const theirs = buffers.others({ agent: owner.agent });
+    const { buffer, nonce } = await signedBuffer(theirs, { bytes: 4 * buffers.pageBytes });
+    const { fd, mmapOffset: offset } = buffer.allocated;
+    const opened = await agent.request<{ returned: string }>('syscall', 'pidfd_open', owner.pid, 0);
+    const process = Number(opened.returned);
+    const stranger = await agent.fork();
+    await stranger.agent.request('setuid', NOBODY);
+    await expect([
+      await observed('pidfd_getfd() by another user', ['EPERM'], () =>
+        stranger.agent.request('syscall', 'pidfd_getfd', process, fd, 0),
+      ),
+    ]).toEndAsExpected();
+    const got = await agent.request<{ returned: string }>('syscall', 'pidfd_getfd', process, fd, 0);
+    await buffer.close();
+    const mapping = await agent.mmap({ length: buffer.bytes, fd: Number(got.returned), offset });
+    expect(await mapping.verifySign(nonce, 0)).toMatchObject({ pages: 4, mismatches: 0 });
+    await stranger.exit();
+    await owner.exit();
   });
 
   test('SHR-06 calls that have nothing to do with buffers end as the driver says', async ({

@@ -3,7 +3,8 @@
  * ZER: a fresh buffer shows nobody else's data. The guest's kernel poisons freed pages and does not
  * zero them at allocation, or the claim would be tested on the kernel and not on the driver.
  */
-import { dirtyMemory, expect, forEachStrategy, test } from '../../fixtures/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beginRepeating, dirtyMemory, expect, forEachStrategy, orSkip, test } from '../../fixtures/index.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -42,4 +43,38 @@ forEachStrategy(() => {
       }
     }
   });
+});
+
+test('ZER-05 an allocation that is killed on its way shows nothing of itself', async ({
+  agent,
+  buffers,
+  driver,
+  ioctls,
+  balanceOf,
+  startAgent,
+}) => {
+  const churn = orSkip(ioctls.abi.churn, 'nobody described how this driver makes a buffer by ioctls alone');
+  const bytes = 16 * MIB;
+  await dirtyMemory(startAgent);
+  // What stays open throughout is opened.
+  await (await buffers.allocate({ bytes })).release();
+  const balance = await balanceOf('allocations that were killed', async () => {
+    for (let round = 0; round < 20; round++) {
+      const child = await agent.fork();
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      const [make] = churn(fd, bytes);
+      if (make === undefined) return;
+      await beginRepeating(child, 1, [make]);
+      // Zeroing so much takes some milliseconds: at every point of it, from round to round.
+      await sleep(round * 2);
+      await child.kill();
+      // What it had is free by now, and may well be the next one's.
+      const next = await buffers.allocate({ bytes });
+      const mapped = await next.map({ protection: 'r' });
+      await expect(mapped).toHoldOnly(0);
+      await mapped.unmap();
+      await next.release();
+    }
+  });
+  await expect(balance).toBalance();
 });

@@ -3,7 +3,8 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
 import { ARCHITECTURES, hostArchitecture } from '../../harness/build/architectures.ts';
-import { hostNeeds, installCommand, missingOnHost } from '../../harness/build/host.ts';
+import { hostNeeds, installCommand, unmet } from '../../harness/build/host.ts';
+import { provide } from '../../harness/build/host-packages.ts';
 
 const foreign = ARCHITECTURES.map(({ debian }) => debian).filter((name) => name !== hostArchitecture());
 
@@ -32,7 +33,7 @@ test('programs are looked for on the search path given, files where they are', a
     await writeFile(info.outputPath(provides), '');
     await chmod(info.outputPath(provides), 0o755);
   }
-  const missing = (await missingOnHost([architecture], [info.outputPath()])).map(({ provides }) => provides);
+  const missing = (await unmet(needs, [info.outputPath()])).map(({ provides }) => provides);
   expect(missing.filter((provides) => !provides.startsWith('/'))).toEqual(['readelf']);
 });
 
@@ -43,4 +44,13 @@ test('one command installs all that is missing, each package once, none that is 
   expect(rest).toContain('--no-install-recommends');
   const packages = rest.filter((word) => !word.startsWith('-'));
   expect(packages).toEqual([...new Set(needs.map(({ debianPackage }) => debianPackage))]);
+});
+
+test('packages are installed by whoever may be root, and what then is still missing is told', async () => {
+  const needs = [{ provides: 'no-such-program', debianPackage: 'no-such-package', purpose: 'be missing' }];
+  const said: string[] = [];
+  // Root's part is played by a program that only repeats what it is told.
+  const host = { searchPath: ['/usr/bin'], say: (line: string) => said.push(line), asRoot: ['echo'] };
+  await expect(provide(needs, host)).rejects.toThrow(/no-such-package did not bring/);
+  expect(said).toEqual(['reading the package index', 'installing no-such-package']);
 });

@@ -6,7 +6,7 @@ import { expect, test } from '@playwright/test';
 import { Deadline } from '../../harness/deadline.ts';
 import { runOk } from '../../harness/process.ts';
 import { catalogue } from '../../harness/report/catalogue.ts';
-import { comparisonText } from '../../harness/report/comparison.ts';
+import { comparisonText, joined } from '../../harness/report/comparison.ts';
 import { coverageOf, idsOf, type ClaimOutcome } from '../../harness/report/coverage-rows.ts';
 import { coverageText } from '../../harness/report/coverage-text.ts';
 
@@ -157,6 +157,28 @@ test('a deviation on record is told with its reason, and stands out when runs ar
     '| MAP-09 is \\| cut | deviates | holds |',
     '| MAP-10 holds |  | **crash** |',
     '| others that hold, of 1 | 1 | 0 |',
+    '',
+  ]);
+});
+
+test('parts of one run share a column, and none of them hides a failure of another', () => {
+  const entries = { 'MAP-08': { claim: 'moves' }, 'MAP-09': { claim: 'is cut' } };
+  const part = (kernelRelease: string, ...outcomes: ClaimOutcome[]) => ({
+    driver: 'vgem',
+    kernelRelease,
+    rows: coverageOf(entries, outcomes),
+  });
+  const runs = joined([
+    part('6.1.0', outcomeOf('MAP-08 x', 'pass'), outcomeOf('MAP-09 x', 'fail')),
+    part('6.12.1', outcomeOf('MAP-09 x', 'deviates')),
+    part('6.1.0', outcomeOf('MAP-09 y', 'pass'), outcomeOf('MAP-10 x', 'pass')),
+  ]);
+  expect(comparisonText(runs).split('\n')).toEqual([
+    '|  | vgem | vgem |',
+    '| --- | --- | --- |',
+    '| Linux | 6.1.0 | 6.12.1 |',
+    '| MAP-09 is cut | **fail** | deviates |',
+    '| others that hold, of 2 | 2 | 0 |',
     '',
   ]);
 });

@@ -78,8 +78,37 @@ export const partRules: readonly PartRule[] = [
     because: 'reporters see what fixtures handed over, see harness/report/contract.ts',
   },
   {
+    part: 'harness/campaign',
+    imports: [...local, 'harness/report'],
+    because: 'it runs the rig as a user does; what that was for, the campaigns know',
+  },
+  {
+    part: 'harness/faults',
+    imports: [
+      ...local,
+      'harness/campaign',
+      'harness/report',
+      'harness/profile',
+      'harness/target',
+      'harness/kernel-log/follower.ts',
+    ],
+    because: 'it breaks the lab from outside, and reads what the rig says of it',
+  },
+  {
+    part: 'harness/soak',
+    imports: [...local, 'harness/campaign', 'harness/report'],
+    because: 'it runs the rig as a user does, and reads what that reports',
+  },
+  {
     part: 'harness/mutation',
-    imports: [...local, 'harness/build', 'harness/profile', 'harness/report', 'harness/target'],
+    imports: [
+      ...local,
+      'harness/campaign',
+      'harness/build',
+      'harness/profile',
+      'harness/report',
+      'harness/target',
+    ],
     because: 'it runs the rig as a user does, and reads what that reports',
   },
   { part: 'harness/cli', imports: ['harness'], because: 'it is a door to the harness' },
@@ -117,6 +146,11 @@ export const partRules: readonly PartRule[] = [
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
   { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
+  {
+    part: 'tests/system/provoke/playwright.config.ts',
+    imports: ['playwright.config.ts'],
+    because: 'it is the same but for the suite',
+  },
   { part: 'tests/mutation', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the suite itself' },
   {
     part: 'playwright.config.ts',
@@ -125,6 +159,7 @@ export const partRules: readonly PartRule[] = [
       'harness/settings.ts',
       'harness/target/spec.ts',
       'harness/target/guests.ts',
+      'harness/target/kept.ts',
       'harness/profile',
     ],
     because: 'it says where to run and what to report',

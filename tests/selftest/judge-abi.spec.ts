@@ -128,7 +128,7 @@ test.describe('the description of an ABI', () => {
   });
   test('is a program that prints what it expects', () => {
     if (abi === undefined) return;
-    const { program, expected } = layoutProgram(abi);
+    const { program, expected } = layoutProgram(abi, abi.header ?? '');
     expect(program).toContain('#include <contigbuf.h>');
     expect(expected).toContain('struct contigbuf_alloc reserved 56 8');
   });

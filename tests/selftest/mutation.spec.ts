@@ -9,7 +9,7 @@ import { judgeMutant, uncontrolled, type RunReport } from '../../harness/mutatio
 import { judgeMeta, metaMutantsIn, parseMetaMutant } from '../../harness/mutation/meta.ts';
 import { moduleFingerprint } from '../../harness/mutation/module-image.ts';
 import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/mutation/mutant.ts';
-import { grepFor } from '../../harness/mutation/suite-run.ts';
+import { grepFor } from '../../harness/campaign/suite-run.ts';
 import { lineOf, mutationFile, mutationText } from '../../harness/mutation/table.ts';
 import { run } from '../../harness/process.ts';
 import type { Red } from '../../harness/report/run-summary.ts';

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** The reporters, through Playwright's real command line: verdicts, exit status, measurements, Allure. */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test as base } from '@playwright/test';
 import { measurementOf } from '../../harness/measure/measurement.ts';
+import { run as runProgram, type Result } from '../../harness/process.ts';
 import { withoutAnalytics } from '../../harness/report/allure.ts';
 import type { MeasurementsFile } from '../../harness/report/measurements.ts';
 import type { RunSummary } from '../../harness/report/run-summary.ts';
@@ -337,6 +340,53 @@ test.describe('reports', () => {
     expect(run.stderr).toContain('The Allure report could not be written');
     expect(summaryOf(run).claims).toMatchObject({ pass: 1 });
     expect(run.exists('reports/allure-results')).toBe(true);
+  });
+
+  for (const [file, says] of [
+    ['summary.json', /infra +outside any test\n.*the summary could not be written: ENOSPC/],
+    ['results.ktap', /infra +outside any test\n.*the KTAP results could not be written: ENOSPC/],
+  ] as const) {
+    test(`a disk that has no room for ${file} is the lab's fault, and no failure of the driver`, async ({
+      suites,
+    }) => {
+      const run = await suites.run({
+        'tests/conformance/a.spec.ts': `
+          import { mkdirSync, symlinkSync } from 'node:fs';
+          ${claims(`
+            test('GEO-01 passes', () => {
+              mkdirSync('reports', { recursive: true });
+              symlinkSync('/dev/full', 'reports/${file}');
+            });
+          `)}
+        `,
+      });
+      expect(run.stdout).toMatch(says);
+      expect(run.stdout).toContain('The lab is red');
+      expect(run.stdout).not.toContain('The driver is red');
+      expect(run.stdout).toContain('1 passed, 1 failed');
+      expect(run.code).toBe(125);
+    });
+  }
+
+  test('a reporter that meets a full disk where nobody waits for it does not end the run; a bug does', async () => {
+    const module = fileURLToPath(new URL('../../harness/report/unwritten.ts', import.meta.url));
+    const rejecting = (error: string): Promise<Result> => {
+      const script = `
+        import { outliveFullDisk, unwrittenReports } from ${JSON.stringify(module)};
+        outliveFullDisk();
+        void Promise.reject(new Error(${JSON.stringify(error)}));
+        setTimeout(() => console.log(unwrittenReports().join()), 10);
+      `;
+      return runProgram([process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script], {
+        cwd: dirname(module),
+        env: { NODE_OPTIONS: undefined },
+      });
+    };
+    expect(await rejecting('ENOSPC: no space left on device, write')).toMatchObject({
+      code: 0,
+      stdout: 'a report could not be written: ENOSPC: no space left on device, write\n',
+    });
+    expect(await rejecting('a bug')).toMatchObject({ code: 1, stdout: '' });
   });
 
   test('a page whose analytics moved is refused', () => {

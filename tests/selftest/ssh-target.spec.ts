@@ -193,7 +193,7 @@ test('putting a file needs no sha256sum, and notices what is cut short or change
   await mkdir(bin, { recursive: true });
   const have = (name: string): Promise<void> =>
     symlink(execFileSync('which', [name]).toString().trim(), join(bin, name));
-  for (const name of ['cat', 'wc', 'rm', 'chmod', 'mv']) await have(name);
+  for (const name of ['dd', 'wc', 'rm', 'chmod', 'mv']) await have(name);
   const put = (name: string, content: string, bytes: number, sha256: string) => {
     const [shell = '', ...rest] = putScript(test.info().outputPath(name), bytes, sha256);
     return spawnSync(`/bin/${shell}`, rest, { input: content, env: { PATH: bin }, encoding: 'utf8' });

@@ -7,7 +7,8 @@ import type { TargetFacts } from '../../harness/target/target.ts';
 import { expect, test } from '@playwright/test';
 import { whyNotHere } from '../../fixtures/applicability.ts';
 import { architectureFacts } from '../../harness/build/architectures.ts';
-import { insistOnHost } from '../../harness/build/host.ts';
+import { guestNeeds } from '../../harness/build/host.ts';
+import { provide } from '../../harness/build/host-packages.ts';
 import { LabError } from '../../harness/errors.ts';
 import { lostOptions, ownFlavours } from '../../harness/build/own-kernel.ts';
 import { guests } from '../../harness/target/guests.ts';
@@ -61,7 +62,8 @@ test('a kernel that does not take an option of ours is noticed', () => {
 });
 
 test('a guest that this machine lacks tools for says how to get them, and asks for no other', async () => {
-  const failure = await insistOnHost('armhf', 'armhf', []).catch((error: unknown) => error);
+  const nobody = { searchPath: [], say: () => {}, asRoot: [] };
+  const failure = await provide(guestNeeds('armhf', 'armhf'), nobody).catch((error: unknown) => error);
   expect(failure).toBeInstanceOf(LabError);
   const { code, hint = '' } = failure as LabError;
   expect(code).toBe('HOST_INCOMPLETE');

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Finds signed pages with the eyes of a device: QEMU's fw_cfg reads and writes physical memory by
- * DMA (QEMU docs/specs/fw_cfg.rst). It is made to take the first bytes of each page into a file of
- * its own, which it then hands out. Neither the kernel nor the driver has a part in that, so it is a
+ * Memory with the eyes of a device: QEMU's fw_cfg reads and writes physical memory by DMA (QEMU
+ * docs/specs/fw_cfg.rst). It is made to take some bytes into a file of its own, which it then hands out. Neither the kernel nor the driver has a part in that, so it is a
  * witness where a kernel has no /proc/kcore. The registers are reached through /dev/mem, which only
  * a kernel without a driver for fw_cfg allows.
  */
@@ -164,13 +163,19 @@ static bool find_file(uint32_t *selector)
 	return false;
 }
 
+/* Out of physical memory into the scratch page, by way of the device's file. */
+static bool take(uint32_t selector, uint64_t physical)
+{
+	return transfer(selector << 16 | SELECT | WRITE, physical, FILE_BYTES) &&
+	       transfer(selector << 16 | SELECT | READ, data_at(), FILE_BYTES);
+}
+
 static bool look_at(uint32_t selector, uint64_t nonce, uint64_t pages, uint64_t physical)
 {
 	const uint64_t *words = device.scratch->data.words;
 	uint64_t page;
 
-	if (!transfer(selector << 16 | SELECT | WRITE, physical, FILE_BYTES) ||
-	    !transfer(selector << 16 | SELECT | READ, data_at(), FILE_BYTES))
+	if (!take(selector, physical))
 		return false;
 	page = little_endian(words[1]) ^ nonce;
 	if (little_endian(words[0]) != signature_word(nonce, page, 0) || page >= pages)
@@ -197,6 +202,21 @@ static bool look_around(struct request *request, uint32_t selector)
 	return true;
 }
 
+/* Replies itself when it fails. release_device() in either case. */
+static bool open_device(uint64_t registers, uint32_t *selector)
+{
+	reply_flush();
+	if (!map_registers(registers))
+		reply_error("mapping /dev/mem");
+	else if (!make_scratch())
+		reply_error("pinning a page");
+	else if (!find_file(selector))
+		reply_error("looking for " FILE_NAME);
+	else
+		return true;
+	return false;
+}
+
 static void verb_device_look(struct request *request)
 {
 	uint64_t registers = arg_u64(request, 0);
@@ -206,14 +226,7 @@ static void verb_device_look(struct request *request)
 		arg_u64(request, at);
 	if (request_bad(request))
 		return;
-	reply_flush();
-	if (!map_registers(registers)) {
-		reply_error("mapping /dev/mem");
-	} else if (!make_scratch()) {
-		reply_error("pinning a page");
-	} else if (!find_file(&selector)) {
-		reply_error("looking for " FILE_NAME);
-	} else {
+	if (open_device(registers, &selector)) {
 		reply_open("runs", '[');
 		if (look_around(request, selector))
 			reply_close(']');
@@ -223,8 +236,105 @@ static void verb_device_look(struct request *request)
 	release_device();
 }
 
+static void scan(uint32_t selector, uint8_t expected, uint64_t physical, uint64_t bytes)
+{
+	const uint8_t *data = (const uint8_t *)device.scratch->data.words;
+	uint64_t compared = 0, mismatches = 0, first = 0;
+	uint8_t value = 0;
+
+	for (; compared < bytes; compared += FILE_BYTES) {
+		if (!take(selector, physical + compared))
+			return reply_error("DMA");
+		for (int at = 0; at < FILE_BYTES; at++) {
+			if (data[at] == expected)
+				continue;
+			if (mismatches++ == 0) {
+				first = compared + at;
+				value = data[at];
+			}
+		}
+	}
+	reply_u64("compared", compared);
+	reply_u64("mismatches", mismatches);
+	if (mismatches == 0)
+		return;
+	reply_open("first", '{');
+	reply_u64("offset", first);
+	reply_u64("value", value);
+	reply_close('}');
+}
+
+static void verb_device_scan(struct request *request)
+{
+	uint64_t registers = arg_u64(request, 0), expected = arg_u64(request, 1);
+	uint64_t physical = arg_u64(request, 2), bytes = arg_u64(request, 3);
+	uint32_t selector;
+
+	if (request_bad(request))
+		return;
+	if (open_device(registers, &selector))
+		scan(selector, expected, physical, bytes);
+	release_device();
+}
+
+static void verb_device_take(struct request *request)
+{
+	uint64_t registers = arg_u64(request, 0);
+	uint32_t selector;
+	bool good = true;
+
+	for (int at = 1; arg_given(request, at); at++)
+		arg_u64(request, at);
+	if (request_bad(request))
+		return;
+	if (open_device(registers, &selector)) {
+		reply_open("data", '[');
+		for (int at = 1; good && arg_given(request, at); at++) {
+			good = take(selector, arg_u64(request, at));
+			if (good)
+				reply_bytes(NULL, (const uint8_t *)device.scratch->data.words, FILE_BYTES);
+		}
+		if (good)
+			reply_close(']');
+		else
+			reply_error("DMA");
+	}
+	release_device();
+}
+
+static void verb_device_put(struct request *request)
+{
+	uint64_t registers = arg_u64(request, 0);
+	size_t bytes;
+	uint8_t *data = arg_hex(request, 1, &bytes);
+	uint32_t selector;
+	bool good = true;
+
+	for (int at = 2; arg_given(request, at); at++)
+		arg_u64(request, at);
+	if (!request_bad(request) && bytes != FILE_BYTES)
+		request_complain(request, "%d bytes are wanted", FILE_BYTES);
+	if (request_bad(request))
+		return;
+	if (open_device(registers, &selector)) {
+		memcpy(device.scratch->data.words, data, FILE_BYTES);
+		good = transfer(selector << 16 | SELECT | WRITE, data_at(), FILE_BYTES);
+		for (int at = 2; good && arg_given(request, at); at++)
+			good = transfer(selector << 16 | SELECT | READ, arg_u64(request, at), FILE_BYTES);
+		if (!good)
+			reply_error("DMA");
+	}
+	release_device();
+}
+
 const struct verb bus_master_verbs[] = {
 	{ "device-look", "REGISTERS NONCE PAGES PHYSICAL BYTES [PHYSICAL BYTES]...",
 	  "signed pages in ranges of physical memory, as QEMU's fw_cfg device reads it", verb_device_look },
+	{ "device-scan", "REGISTERS BYTE PHYSICAL BYTES",
+	  "looks for any other byte, as that device reads it", verb_device_scan },
+	{ "device-take", "REGISTERS PHYSICAL...", "16 bytes of each place, as that device reads them",
+	  verb_device_take },
+	{ "device-put", "REGISTERS HEX PHYSICAL...", "has that device write 16 bytes to each place",
+	  verb_device_put },
 	{ 0 },
 };

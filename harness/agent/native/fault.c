@@ -73,20 +73,6 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	raise(signal);
 }
 
-void fault_install(void)
-{
-	static char stack[65536];
-	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	/* SA_NODEFER: the handler leaves by a jump that restores no signal mask. */
-	struct sigaction action = { .sa_sigaction = on_fault,
-				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-
-	sigaltstack(&alternate, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGILL, &action, NULL);
-}
-
 /*
  * The answer of a fault. `offset` is how far behind `base` the address lies, where that makes
  * sense: the address of a SIGILL is an instruction's.
@@ -116,4 +102,25 @@ bool guarded(void (*body)(void *), void *context, const volatile void *base)
 	body(context);
 	armed = 0;
 	return true;
+}
+
+static void nothing(void *context)
+{
+	(void)context;
+}
+
+void fault_install(void)
+{
+	static char stack[65536];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	/* SA_NODEFER: the handler leaves by a jump that restores no signal mask. */
+	struct sigaction action = { .sa_sigaction = on_fault,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+
+	sigaltstack(&alternate, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGILL, &action, NULL);
+	/* What guarded() writes to is there from now on: counted faults are to be those of the memory. */
+	guarded(nothing, NULL, NULL);
 }

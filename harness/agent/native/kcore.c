@@ -6,8 +6,8 @@
  *
  * Reading makes copies, and a copy must not be taken for a page. Ours lie at no page's start and are
  * wiped. The kernel's go through a page of its own, one after the other, so that page shows what was
- * read just before it; therefore a find that repeats the one before is read again, after something
- * else went through there.
+ * read just before it; therefore a find that repeats the one before, or another one of the same block, is
+ * read again, after something else went through there.
  */
 #include "core_map.h"
 #include "measure.h"
@@ -146,12 +146,24 @@ static bool still_there(const struct search *search, uint64_t position)
 	       signed_here(search, words, &page);
 }
 
+struct find {
+	uint64_t offset, page;
+};
+
+static bool repeats(const struct search *search, const struct find *finds, size_t at)
+{
+	if (finds[at].page == search->previous)
+		return true;
+	for (size_t before = 0; before < at; before++)
+		if (finds[before].page == finds[at].page)
+			return true;
+	return false;
+}
+
 /* One block of memory that lies at `position` in the file. */
 static void search_block(struct search *search, uint64_t physical, uint64_t position, size_t bytes)
 {
-	static struct {
-		uint64_t offset, page;
-	} finds[BLOCK_BYTES / 4096];
+	static struct find finds[BLOCK_BYTES / 4096];
 	const size_t stride = page_bytes() / 8;
 	size_t found = 0;
 
@@ -167,7 +179,7 @@ static void search_block(struct search *search, uint64_t physical, uint64_t posi
 	for (size_t at = 0; at < found; at++) {
 		uint64_t page = finds[at].page;
 
-		if (page == search->previous && !still_there(search, position + finds[at].offset))
+		if (repeats(search, finds, at) && !still_there(search, position + finds[at].offset))
 			continue;
 		search->previous = page;
 		if (page < search->pages)

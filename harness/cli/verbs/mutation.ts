@@ -12,13 +12,11 @@ import { mutantFrom, mutantsIn, type Mutant } from '../../mutation/mutant.ts';
 import { lineOf, mutationFile, mutationText } from '../../mutation/table.ts';
 import { exitStatus } from '../../report/exit-status.ts';
 import { afterDashes, guarded } from '../arguments.ts';
+import { interruption, INTERRUPTED } from '../interruption.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Context, type Verb } from '../verb.ts';
 
 const ARGUMENTS = '[--only P01,P08 | --diff FILE | --meta] [--full] [--stop-early] [--workers N] [--list]';
-/** Ctrl-C, as shells tell it. */
-const INTERRUPTED = 130;
-
 /** What leaves a campaign red. */
 const RED: readonly Outcome[] = ['survived', 'killed-by-another', 'invalid'];
 
@@ -139,10 +137,9 @@ async function conclude(
   await mkdir(folder, { recursive: true });
   const startTime = new Date().toISOString();
   const begun = performance.now();
-  const interruption = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
+  const signal = interruption();
   const results = await campaign({
-    ...{ project, folder, environment, workers, signal: interruption.signal },
+    ...{ project, folder, environment, workers, signal },
     onResult: (result) => terminal.line(lineOf(result)),
     onProgress: (line) => terminal.line(line),
   });
@@ -152,7 +149,7 @@ async function conclude(
   await writeFile(join(settings.reports, `${name}.md`), mutationText(file));
   terminal.line(`Table: ${join(settings.reports, `${name}.md`)}`);
   terminal.line(`${file.score.killed} of ${file.score.of} killed by a check that they name, in ${seconds} s`);
-  return interruption.signal.aborted ? INTERRUPTED : statusOf(results);
+  return signal.aborted ? INTERRUPTED : statusOf(results);
 }
 
 /** Like the rest of the rig: whether the suite is too weak, or only the lab failed. */

@@ -4,19 +4,23 @@ import type { Deadline } from '../../deadline.ts';
 import type { ConnectionOptions } from '../ssh/connection.ts';
 import type { Abilities } from '../ssh/ssh-target.ts';
 import type { Guest } from './guest.ts';
+import { hangLimits } from './hang-limits.ts';
 import type { GuestFiles, Recipe } from './recipe.ts';
 
 /** @param close called when the target is closed: the guest ends with it */
 export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<void>): Abilities {
   const { machine, agent } = recipe;
   const { externalMemory } = guest;
-  const registers = machine.fwCfgWitness;
+  const { fwCfg: registers } = machine;
+  const copyingDevice = registers === undefined ? undefined : { registers, reaches: externalMemory.regions };
   return {
     console: guest.console,
     screen: guest.screen,
     externalMemory,
-    busMaster: registers === undefined ? undefined : { registers, reaches: externalMemory.regions },
+    copyingDevice,
+    busMaster: machine.fwCfgWitness === true ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
+    examine: () => guest.examine(),
     present: { [agent.sha256]: agent.path },
     onClose: close,
   };
@@ -24,7 +28,7 @@ export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<v
 
 export async function entryTo(
   guest: Guest,
-  { spec, patience }: Recipe,
+  { spec, patience, accelerator }: Recipe,
   files: Pick<GuestFiles, 'loginKey' | 'fingerprint'>,
   deadline: Deadline,
 ): Promise<ConnectionOptions> {
@@ -35,6 +39,7 @@ export async function entryTo(
     hostKey: files.fingerprint,
     knownHosts: [],
     patience,
+    silence: hangLimits[accelerator.name].linkSilence * 1000,
   };
 }
 

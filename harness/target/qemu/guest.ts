@@ -7,8 +7,11 @@ import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { endOf, startOwned, type Ending } from '../../process.ts';
 import type { ExternalMemory, Screen } from '../target.ts';
+import type { Examination } from '../ssh/loss.ts';
 import type { AcceleratorName } from './accelerator.ts';
 import { ConsoleFile } from './console-file.ts';
+import { examineGuest } from './examination.ts';
+import { hangArguments, hangLimits } from './hang-limits.ts';
 import type { Machine } from './machines.ts';
 import { loadState, saveState } from './migration.ts';
 import { memoryOfProcess } from './process-memory.ts';
@@ -16,13 +19,19 @@ import { Qmp } from './qmp.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RamfbScreen } from './screen.ts';
 
-export interface GuestOptions {
+/** What decides about the hardware that the guest's kernel is told of. */
+export interface MachineOptions {
   machine: Machine;
   accelerator: AcceleratorName;
-  kernel: string;
-  initramfs: string;
   cpus: number;
   memoryMiB: number;
+}
+
+export interface GuestOptions extends MachineOptions {
+  kernel: string;
+  initramfs: string;
+  /** Path of the device tree, if it is not the machine's own. */
+  deviceTree?: string | undefined;
   /** Kernel arguments beside the console. */
   append: string[];
   ram: GuestRam;
@@ -62,6 +71,7 @@ export class Guest {
   #stderr = '';
   #qmp: Qmp | undefined;
   #stopping = false;
+  #examination: Promise<Examination> | undefined;
 
   private constructor(folder: RunFolder, options: GuestOptions) {
     this.#options = options;
@@ -142,6 +152,14 @@ export class Guest {
     return [what, ...(said === '' ? [] : [`QEMU said:\n${said}`]), ...this.lastConsoleLines()].join('\n');
   }
 
+  /** What can be seen of the guest without its help; looked at once for all who ask at a time. */
+  examine(): Promise<Examination> {
+    this.#examination ??= examineGuest(this.#process.pid ?? 0, this.qmp).finally(
+      () => (this.#examination = undefined),
+    );
+    return this.#examination;
+  }
+
   lastConsoleLines(): string[] {
     const lines = this.console.tailNow(CONSOLE_LINES_IN_MESSAGES);
     return [lines === '' ? 'the console is empty' : `the console's last lines:\n${lines}`];
@@ -180,13 +198,13 @@ export class Guest {
 
 /** Everything QEMU is told. A saved state fits a guest whose command line is the same but for the folder and the RAM. */
 export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptions): string[] {
-  const { machine } = options;
-  const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...options.append];
+  const { machine, accelerator } = options;
+  const hangs = hangArguments(hangLimits[accelerator]);
+  const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...hangs, ...options.append];
   return [
     ...['-name', 'bufrig', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
-    ...['-machine', `${machine.board},memory-backend=ram`],
-    ...['-accel', options.accelerator, '-cpu', machine.cpu[options.accelerator]],
-    ...['-smp', String(options.cpus), '-m', `${options.memoryMiB}M`],
+    ...machineArguments(options),
+    ...['-machine', 'memory-backend=ram'],
     '-object',
     `memory-backend-file,id=ram,size=${options.memoryMiB}M,mem-path=${options.ram.file},share=${options.ram.as === 'file' ? 'on' : 'off'}`,
     ...['-chardev', `file,id=console,path=${folder.file('console.log')}`, '-serial', 'chardev:console'],
@@ -199,9 +217,18 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     // Scans a picture out of the guest's memory, see driver/helpers/draw.c. Nobody has to look.
     ...['-device', 'ramfb'],
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
-    ...(machine.fwCfgWitness === undefined ? [] : ['-device', 'vmcoreinfo']),
+    ...(machine.fwCfg === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
     ...(options.ram.as === 'copy' ? ['-incoming', 'defer'] : []),
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
+    ...(options.deviceTree === undefined ? [] : ['-dtb', options.deviceTree]),
+  ];
+}
+
+export function machineArguments({ machine, accelerator, cpus, memoryMiB }: MachineOptions): string[] {
+  return [
+    ...['-machine', machine.board],
+    ...['-accel', accelerator, '-cpu', machine.cpu[accelerator]],
+    ...['-smp', String(cpus), '-m', `${memoryMiB}M`],
   ];
 }

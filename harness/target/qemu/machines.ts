@@ -17,17 +17,19 @@ export interface Machine {
   networkDevice: string;
   /** Kernel arguments for the console. */
   consoleArguments: string[];
-  /**
-   * Physical address of the fw_cfg registers, where they are the inside witness: the kernel has no
-   * /proc/kcore, and no driver that would keep the registers to itself.
-   */
-  fwCfgWitness?: number;
+  /** Physical address of the fw_cfg registers, where no driver keeps them to itself and /dev/mem gives them out. */
+  fwCfg?: number;
+  /** They are the inside witness, too: the kernel has no /proc/kcore. */
+  fwCfgWitness?: true;
   /** Where the machine maps a RAM file of this many bytes. */
   ram(bytes: number): RamRegion[];
 }
 
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
+
+/** QEMU hw/arm/virt.c base_memmap VIRT_FW_CFG. A PC has the registers among its ports. */
+const VIRT_FW_CFG = 0x0902_0000;
 
 /** QEMU hw/arm/virt.c base_memmap: RAM begins at 1 GiB and is one piece. */
 function virtRam(bytes: number): RamRegion[] {
@@ -51,6 +53,7 @@ const virtArm64 = {
   board: 'virt,gic-version=max',
   networkDevice: 'virtio-net-pci',
   consoleArguments: ['console=ttyAMA0'],
+  fwCfg: VIRT_FW_CFG,
   ram: virtRam,
 } satisfies Omit<Machine, 'cpu'>;
 
@@ -71,8 +74,9 @@ export const machines = {
     architecture: 'armhf',
     board: 'virt,gic-version=2',
     cpu: { tcg: 'cortex-a15', kvm: 'host' },
-    // QEMU hw/arm/virt.c base_memmap VIRT_FW_CFG. Debian's armhf kernels lack PROC_KCORE and FW_CFG_SYSFS.
-    fwCfgWitness: 0x0902_0000,
+    fwCfg: VIRT_FW_CFG,
+    // Debian's armhf kernels lack PROC_KCORE.
+    fwCfgWitness: true,
     networkDevice: 'virtio-net-pci',
     consoleArguments: ['console=ttyAMA0'],
     ram: virtRam,

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { architectureFacts } from '../../build/architectures.ts';
-import { insistOnHost } from '../../build/host.ts';
+import { guestNeeds } from '../../build/host.ts';
+import { provide } from '../../build/host-packages.ts';
 import { baseInitramfs } from '../../build/initramfs.ts';
 import { guestKernel } from '../../build/guest-kernel.ts';
 import type { DebianKernel } from '../../build/kernel.ts';
@@ -16,6 +17,7 @@ import { Undo } from '../../undo.ts';
 import type { OpenContext } from '../open.ts';
 import type { QemuSpec } from '../spec.ts';
 import { chooseAccelerator, patienceUnder, type Accelerator, type AcceleratorName } from './accelerator.ts';
+import { deviceTreeWith } from './device-tree.ts';
 import { Guest, type GuestOptions, type GuestRam } from './guest.ts';
 import { machineNamed, type Machine } from './machines.ts';
 import { RunFolder } from './run-folder.ts';
@@ -47,6 +49,8 @@ export interface Recipe {
   patience: number;
   /** Kernel arguments beside the rig's own. */
   append: string[];
+  /** Path of the device tree, if it is not the machine's own. */
+  deviceTree?: string | undefined;
 }
 
 /** Who a guest is and who may log in: files on the host, see {@link layOut}. */
@@ -68,7 +72,8 @@ export async function recipeFor(
   const machine = machineNamed(spec.machine);
   const { architecture } = machine;
   const programs = spec.programs ?? architecture;
-  await insistOnHost(architecture, programs, settings.searchPath);
+  const host = { searchPath: settings.searchPath, say: announce };
+  await provide(guestNeeds(architecture, programs), host);
   const kernel = await guestKernel(cache, { architecture, ...spec.kernel }, settings.searchPath);
   const { file: initramfs } = await baseInitramfs(cache, { kernel });
   const agent = programIn(GUEST_DIRECTORY, await readFile(await buildAgent(cache, programs)));
@@ -81,7 +86,16 @@ export async function recipeFor(
     return makesProgress(trial, deadline.atMost(KVM_PROBE_LIMIT));
   });
   if (accelerator.name !== 'kvm') announce(`${spec.name}: software emulation, no KVM: ${accelerator.reason}`);
-  return { ...parts, accelerator, patience: patienceUnder[accelerator.name] * (spec.slowness ?? 1) };
+  const deviceTree =
+    spec.deviceTree === undefined
+      ? undefined
+      : await deviceTreeWith(
+          spec.deviceTree,
+          { ...spec, machine, accelerator: accelerator.name },
+          { qemuVersion, cache, host },
+        );
+  const patience = patienceUnder[accelerator.name] * (spec.slowness ?? 1);
+  return { ...parts, accelerator, patience, deviceTree };
 }
 
 /** Writes what is a guest's own into a folder on the host: new keys, and its file system with them in it. */
@@ -103,11 +117,11 @@ export async function layOut(recipe: Recipe, directory: string): Promise<GuestFi
 }
 
 export function guestOptions(recipe: Recipe, initramfs: string, ram: GuestRam): GuestOptions {
-  const { machine, accelerator, kernel, spec, append } = recipe;
+  const { machine, accelerator, kernel, spec, append, deviceTree } = recipe;
   const { cpus, memoryMiB } = spec;
   return {
     ...{ machine, accelerator: accelerator.name, kernel: kernel.image, initramfs },
-    ...{ cpus, memoryMiB, append, ram },
+    ...{ cpus, memoryMiB, append, ram, deviceTree },
   };
 }
 

@@ -84,17 +84,24 @@ async function firstWithRoom(parents: string[], bytes: number): Promise<string> 
   });
 }
 
+/** The folders of all guests on this machine. */
+export async function guestFolders(): Promise<string[]> {
+  const found = await Promise.all(
+    PARENTS.map(async (parent) => {
+      const names = await readdir(parent).catch(() => []);
+      return names.filter((name) => name.startsWith(PREFIX)).map((name) => join(parent, name));
+    }),
+  );
+  return found.flat();
+}
+
 /** The folders of guests whose owners are no more; the next guest's owner removes them. */
 export async function abandonedGuestFolders(): Promise<string[]> {
   const abandoned: string[] = [];
-  for (const parent of PARENTS) {
-    for (const name of await readdir(parent).catch(() => [])) {
-      if (!name.startsWith(PREFIX)) continue;
-      const path = join(parent, name);
-      // A folder without owner is one that is being made right now.
-      const owner = await readFile(join(path, OWNER_FILE), 'utf8').catch(() => '');
-      if (owner !== '' && isAlive(owner) === false) abandoned.push(path);
-    }
+  for (const path of await guestFolders()) {
+    // A folder without owner is one that is being made right now.
+    const owner = await readFile(join(path, OWNER_FILE), 'utf8').catch(() => '');
+    if (owner !== '' && isAlive(owner) === false) abandoned.push(path);
   }
   return abandoned;
 }

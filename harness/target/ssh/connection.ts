@@ -11,7 +11,7 @@ import type { ExecOptions } from '../target.ts';
 import { formatAddress, type SshAddress } from './address.ts';
 import { ChannelProcess } from './channel.ts';
 import { breaksOnConcurrentEnd } from './dropbear.ts';
-import { enter, KEEPALIVE, lookAtHostKeys, type ConnectionOptions, type Entry } from './entry.ts';
+import { enter, lookAtHostKeys, silenceOf, type ConnectionOptions, type Entry } from './entry.ts';
 import type { HostKey } from './known-hosts.ts';
 import { STEP_LIMITS } from './ladder.ts';
 import { commandLine } from './quote.ts';
@@ -32,6 +32,7 @@ export class Connection {
   /** The host key that was accepted. */
   readonly hostKey: HostKey;
   readonly #client: Client;
+  readonly #silence: number;
   readonly #execs: Sessions;
   /** Nothing may end while a channel is being opened, see {@link breaksOnConcurrentEnd}. */
   readonly #oneAtATime: boolean;
@@ -43,6 +44,7 @@ export class Connection {
     this.name = options.name;
     this.address = options.address;
     this.patience = options.patience ?? 1;
+    this.#silence = silenceOf(options);
     this.banner = banner;
     this.hostKey = hostKey;
     this.#client = client;
@@ -203,8 +205,8 @@ export class Connection {
   }
 
   #lose(why: string): void {
-    const silence = (KEEPALIVE.interval * (KEEPALIVE.count + 1) * this.patience) / 1000;
-    const how = why.startsWith('Keepalive') ? `the target did not answer for ${silence} s` : why;
+    const seconds = this.#silence / 1000;
+    const how = why.startsWith('Keepalive') ? `the target did not answer for ${seconds} s` : why;
     this.#loss ??= new LabError('LINK_LOST', `${this.who}: the SSH connection is gone: ${how}`, {
       hint: 'the console or the log of the target tells whether its kernel still runs',
     });

@@ -37,12 +37,24 @@ export interface ConnectionOptions {
   bannerLimit?: number | undefined;
   /** The login shell is the rig's own and needs no trial. */
   knownShell?: boolean | undefined;
+  /** Milliseconds of silence after which the link counts as lost, instead of 8 s times the patience. */
+  silence?: number | undefined;
   /** Gives the attempt up. */
   signal?: AbortSignal | undefined;
 }
 
-/** The link counts as lost after this many unanswered keepalives, one every so many milliseconds. */
-export const KEEPALIVE = { interval: 2000, count: 3 } as const;
+/** Milliseconds of silence after which the link counts as lost, on real hardware. */
+const SILENCE = 8000;
+/** Keepalives that go unanswered meanwhile. The silence may have begun as long before the first as the next one waits. */
+export const KEEPALIVES = 9;
+
+/** Milliseconds of silence after which this link counts as lost. */
+export function silenceOf({
+  silence,
+  patience = 1,
+}: Pick<ConnectionOptions, 'silence' | 'patience'>): number {
+  return silence ?? SILENCE * patience;
+}
 
 /** Signature algorithms for a host key type, best first; the bare name is what old servers have. */
 const RSA: ServerHostKeyAlgorithm[] = ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'];
@@ -134,8 +146,8 @@ async function knock(
         username: address.user,
         authHandler: attempt.next,
         algorithms: { serverHostKey: types.flatMap((type) => HOST_KEY_TYPES[type] ?? []) },
-        keepaliveInterval: KEEPALIVE.interval * patience,
-        keepaliveCountMax: KEEPALIVE.count,
+        keepaliveInterval: silenceOf(options) / (KEEPALIVES + 1),
+        keepaliveCountMax: KEEPALIVES,
         readyTimeout: 0,
       },
     });

@@ -17,7 +17,7 @@ import type {
 } from '../target.ts';
 import type { Connection } from './connection.ts';
 import { mountOf, type Keeper } from './directory.ts';
-import { explainLoss, type WhyDead } from './loss.ts';
+import { explainLoss, type Examine, type WhyDead } from './loss.ts';
 import { killScript, marked, plainPutScript, putScript } from './scripts.ts';
 
 /** A machine that was looked at and found fit. */
@@ -45,8 +45,11 @@ export interface Abilities {
   console?: Console | undefined;
   externalMemory?: ExternalMemory | undefined;
   busMaster?: BusMaster | undefined;
+  copyingDevice?: BusMaster | undefined;
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
+  /** Looks at it when the link is lost. */
+  examine?: Examine | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
   present?: Readonly<Record<string, string>> | undefined;
   origin?: Target['origin'];
@@ -65,12 +68,14 @@ export class SshTarget implements Target {
   declare readonly console?: Console;
   declare readonly externalMemory?: ExternalMemory;
   declare readonly busMaster?: BusMaster;
+  declare readonly copyingDevice?: BusMaster;
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Connection;
   readonly #onClose: Abilities['onClose'];
+  readonly #examine: Abilities['examine'];
   readonly #present: Readonly<Record<string, string>>;
   readonly #started = new Set<RemoteProcess>();
   readonly #files = new Map<string, Promise<string>>();
@@ -81,6 +86,7 @@ export class SshTarget implements Target {
     this.#machine = machine;
     this.#connection = machine.connection;
     this.#onClose = abilities.onClose;
+    this.#examine = abilities.examine;
     this.#present = abilities.present ?? {};
     this.facts = machine.facts;
     this.patience = machine.connection.patience;
@@ -90,6 +96,7 @@ export class SshTarget implements Target {
     if (abilities.console !== undefined) this.console = abilities.console;
     if (abilities.externalMemory !== undefined) this.externalMemory = abilities.externalMemory;
     if (abilities.busMaster !== undefined) this.busMaster = abilities.busMaster;
+    if (abilities.copyingDevice !== undefined) this.copyingDevice = abilities.copyingDevice;
     if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
@@ -106,7 +113,7 @@ export class SshTarget implements Target {
     } catch (error) {
       // Giving a channel up does not end what runs behind it.
       if (error instanceof LabError && error.code === 'DEADLINE') this.#kill(mark);
-      throw await explainLoss(error, this.whyDead);
+      throw await this.#explained(error);
     }
   }
 
@@ -120,7 +127,7 @@ export class SshTarget implements Target {
     try {
       const process = await this.#connection.start(this.#asRoot(this.#nextMark(), argv), argv);
       const ended = process.ended.catch(async (error: unknown) => {
-        throw await explainLoss(error, this.whyDead);
+        throw await this.#explained(error);
       });
       this.#started.add(process);
       const forget = (): boolean => this.#started.delete(process);
@@ -133,7 +140,7 @@ export class SshTarget implements Target {
         ended,
       };
     } catch (error) {
-      throw await explainLoss(error, this.whyDead);
+      throw await this.#explained(error);
     }
   }
 
@@ -202,6 +209,11 @@ export class SshTarget implements Target {
       await this.#connection.close();
       await this.#onClose?.();
     }
+  }
+
+  /** What the rig itself ended needs no explanation. */
+  #explained(error: unknown): Promise<unknown> {
+    return explainLoss(error, this.whyDead, this.#closing === undefined ? this.#examine : undefined);
   }
 
   #nextMark(): string {

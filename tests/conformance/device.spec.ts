@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/**
+ * ZER-04, CAC-07, GEO-11: the buffer as a device has it, which goes through no page table and no cache of
+ * the CPU's. Documentation/core-api/dma-api.rst; kernel/dma/direct.c: dma_coherent_ok().
+ */
+import { randomBytes } from 'node:crypto';
+import { DEVICE_BYTES, dirtyMemory, expect, forEachStrategy, orSkip, test } from '../../fixtures/index.ts';
+import type { Contents } from '../../harness/judge/observation.ts';
+import type { AllocationRequest, Properties } from '../../harness/profile/profile.ts';
+import { moduleOf } from '../../harness/profile/loaded-driver.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+/** What a device may be able to drive. */
+const WIDTHS = [16, 24, 28, 30, 31, 32, 36, 40, 64];
+
+const FILLER = 0x11;
+
+/** So that every byte of it shows. */
+function unlikeFiller(): Buffer {
+  return randomBytes(DEVICE_BYTES).map((byte) => byte | 0x80) as Buffer;
+}
+
+/** The driver's own choice, and everything that can be asked for by name. */
+function everyKind({ memories, cacheModes }: Properties): Pick<AllocationRequest, 'memory' | 'cache'>[] {
+  return [
+    {},
+    ...Object.keys(memories).map((memory) => ({ memory })),
+    ...cacheModes.map((cache) => ({ cache })),
+  ];
+}
+
+forEachStrategy(() => {
+  test('ZER-04 a device, too, sees a fresh buffer as zero, before anybody wrote to it', async ({
+    agent,
+    buffers,
+    device,
+    pageTables,
+    startAgent,
+  }) => {
+    await dirtyMemory(startAgent);
+    const { pageBytes, promises } = buffers;
+    const sizes = [1, 3 * pageBytes + 100, 64 * KIB, MIB + pageBytes];
+    for (const request of everyKind(promises).flatMap((kind) => sizes.map((bytes) => ({ bytes, ...kind })))) {
+      const { ok: buffer } = await buffers.attempt(request);
+      // What this machine does not have is refused, which GEO-03 and CAC-01 look at.
+      if (buffer === undefined) continue;
+      const mapped = await buffer.map({ protection: 'r' });
+      // What comes with the first touch has no place before.
+      if (!promises.prefaulted) await mapped.mapping.touch('read');
+      const contents: Contents = {
+        label: `${mapped.label}, as a device reads it`,
+        bytes: buffer.bytes,
+        compared: 0,
+        expected: 0,
+        mismatches: 0,
+        pageBytes: agent.pageBytes,
+      };
+      for (const run of await pageTables(mapped)) {
+        const { compared, mismatches, first } = await device.scanByte(0, run.physicalAddress, run.bytes);
+        contents.compared += compared;
+        contents.mismatches += mismatches;
+        if (first !== undefined) {
+          contents.first ??= { offset: run.address - mapped.address + first.offset, value: first.value };
+        }
+      }
+      await expect(contents).toBeOfOneByte();
+      await mapped.unmap();
+      await buffer.release();
+    }
+  });
+
+  test('CAC-07 data goes from CPU to device and back, at any place and beside other data', async ({
+    buffers,
+    device,
+    pageTables,
+  }) => {
+    const { pageBytes } = buffers;
+    const buffer = await buffers.allocate({ bytes: 8 * pageBytes });
+    const mapped = await buffer.map();
+    const { mapping } = mapped;
+    await mapping.touch('write');
+    const frames = await pageTables(mapped);
+    const physical = (offset: number): number => {
+      const address = mapped.address + offset;
+      const run = frames.find((one) => one.address <= address && address < one.address + one.bytes);
+      return run === undefined ? Number.NaN : run.physicalAddress + address - run.address;
+    };
+    // The first and the last bytes of a page, and some in the middle of a cache line.
+    const places = Array.from({ length: 8 }, (_, page) =>
+      [0, 16, 64 + 32, pageBytes / 2, pageBytes - DEVICE_BYTES].map((at) => page * pageBytes + at),
+    ).flat();
+
+    const written = places.length * DEVICE_BYTES;
+    for (let round = 0; round < 2; round++) {
+      // The lines are the CPU's own just before the device writes to them.
+      await mapping.fill(FILLER);
+      const fromDevice = unlikeFiller();
+      await device.put(fromDevice, places.map(physical));
+      for (const place of places) {
+        const seen = (await mapping.peek(place, DEVICE_BYTES)).toString('hex');
+        expect(seen, `what the device wrote at byte ${place}`).toBe(fromDevice.toString('hex'));
+      }
+      expect((await mapping.scanByte(FILLER)).mismatches, 'bytes that changed').toBe(written);
+
+      await device.put(Buffer.alloc(DEVICE_BYTES, FILLER), places.map(physical));
+      const fromCpu = places.map(unlikeFiller);
+      await Promise.all(places.map((place, index) => mapping.poke(place, fromCpu[index] ?? Buffer.alloc(0))));
+      const taken = (await device.take(places.map(physical))).map((each) => each.toString('hex'));
+      expect(taken, 'what the device reads of what the CPU wrote').toEqual(
+        fromCpu.map((each) => each.toString('hex')),
+      );
+    }
+  });
+});
+
+test('GEO-11 memory lies where the device’s address bits reach, or is refused without a word', async ({
+  buffers,
+  driver,
+  kernelSays,
+  lifecycle,
+}) => {
+  const width = orSkip(driver.profile.system.addressBits, 'the driver is not told what its device can drive');
+  const { parameters } = moduleOf(driver.profile);
+  let served = 0;
+  for (const bits of WIDTHS.filter((each) => each >= width.least && each <= width.most)) {
+    await lifecycle.unload();
+    await lifecycle.load([...parameters, width.parameter(bits)]);
+    buffers.reopen();
+    for (const bytes of [buffers.pageBytes, MIB, 16 * MIB]) {
+      const { ok: buffer, errno } = await buffers.attempt({ bytes });
+      if (buffer === undefined) {
+        expect(['ENOMEM', 'EIO'], `how ${bytes} bytes within ${bits} bits are refused`).toContain(errno);
+        continue;
+      }
+      served += 1;
+      const mapped = await buffer.map();
+      await expect(mapped).toLieInReachOf(bits);
+      await mapped.unmap();
+      await buffer.release();
+    }
+  }
+  expect(served, 'buffers that were to be had').toBeGreaterThan(0);
+  expect((await kernelSays()).filter((line) => /WARN|allocation failure/.test(line))).toEqual([]);
+});
