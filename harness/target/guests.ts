@@ -47,6 +47,8 @@ const debug: QemuSpec = {
   kernel: { flavour: 'debug', suite: 'bookworm-backports' },
   // KASAN takes an eighth of it.
   memoryMiB: 1280,
+  // What Debian's kernels do by themselves.
+  append: [...standard.append, 'transparent_hugepage=always'],
   slowness: 5,
   // To make one ready, and to look for lost memory when it goes, takes a minute.
   isolation: 'worker',
