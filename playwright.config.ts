@@ -7,6 +7,7 @@ import { profileNamed } from './harness/profile/profiles.ts';
 import { strategyNames, type DriverProfile, type StrategyName } from './harness/profile/profile.ts';
 import { settingsFrom } from './harness/settings.ts';
 import { guests, peers } from './harness/target/guests.ts';
+import { keptGuest } from './harness/target/kept.ts';
 import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 
 /** Milliseconds for a test on a guest with a usual kernel. */
@@ -15,6 +16,7 @@ const TEST_LIMIT = 120_000;
 const settings = settingsFrom(process.env, import.meta.dirname);
 const chosen = await profileNamed(settings.profile);
 const own = (reporter: string) => join(import.meta.dirname, 'harness', 'report', `${reporter}.ts`);
+const kept = await keptGuest(settings.cacheRoot);
 const reports = (name: string) => join(settings.reports, name);
 
 /** Boards that stay. One entry is one machine; `npx bufrig help` names every field's variable. */
@@ -54,7 +56,7 @@ export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & Isolatio
     },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),
-    { ...driverProject(settings.board, 'board'), default: false, workers: 1 },
+    { ...driverProject(settings.board ?? kept?.spec, 'board'), default: false, workers: 1 },
     ...(await Promise.all(
       peers.map(async ({ project, profile, guest }) => ({
         ...driverProject(guest, project, await profileNamed(profile)),

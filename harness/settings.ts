@@ -13,7 +13,8 @@ export type Environment = Record<string, string | undefined>;
 
 /** The variables, for `npx bufrig help` and the README. */
 export const variables = {
-  BUFRIG_TARGET: 'ssh://user@host:port of the machine that --project=board runs on',
+  BUFRIG_TARGET:
+    'ssh://user@host:port of the machine that --project=board runs on, if not the guest of npx bufrig up',
   BUFRIG_HOST_KEY: "fingerprint of that machine's host key, SHA256:... (else known_hosts decides)",
   BUFRIG_SSH_KEY: 'private key file for that machine (else the SSH agent and ~/.ssh/id_*)',
   BUFRIG_KERNEL_TREE: "build tree of that machine's kernel (else its own /lib/modules/.../build)",

@@ -17,6 +17,7 @@ export type FuzzFieldKind =
   | 'choice'
   | 'other'
   | 'tells-name'
+  | 'tells-offset'
   | 'tells-number'
   | 'tells-descriptor';
 
@@ -48,7 +49,8 @@ const letters: Record<FuzzFieldKind, string> = {
   choice: 'c',
   other: 's',
   'tells-name': 'N',
-  'tells-number': 'O',
+  'tells-offset': 'O',
+  'tells-number': 'V',
   'tells-descriptor': 'D',
 };
 

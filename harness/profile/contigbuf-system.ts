@@ -7,7 +7,7 @@ const instance = (number: number) => `contigbuf${number === 0 ? '' : number}`;
 
 const binding = (number: number): Binding => ({
   driver: '/sys/bus/platform/drivers/contigbuf',
-  device: `contigbuf.${number}`,
+  device: `/sys/class/contigbuf/${instance(number)}/device`,
   mappings: 'keep',
   gone: ['ENODEV'],
 });

@@ -14,8 +14,10 @@ const KERNEL_LINES_IN_MESSAGES = 15;
 /** $1: the module's name, $2: where what undoes it is kept, then insmod's arguments. One command is one login. */
 const LOAD = `if [ -d "/sys/module/$1" ]; then echo loaded already; exit 1; fi
 cat >"$2" || { echo no undo; exit 1; }
-shift 2
-exec insmod "$@"`;
+node=$3
+shift 3
+insmod "$@" || exit
+[ ! -c "$node" ] || echo node`;
 
 /** What insmod says when the module was built for another kernel: that is the lab's fault. */
 const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
@@ -52,7 +54,7 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
   // Should the rig or the link die from here on, the target takes the module out by itself.
   const undo = `rmmod ${module.name}\n`;
   const result = await target.exec(
-    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, path, ...module.parameters],
+    ['sh', '-c', LOAD, 'sh', module.name, `${target.directory}/at-end`, device, path, ...module.parameters],
     { deadline, input: undo },
   );
   if (result.stdout.startsWith('loaded already')) {
@@ -76,7 +78,8 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
     }
     throw new DriverError('DRIVER_LOAD', message);
   }
-  while ((await target.exec(['test', '-c', device], { deadline })).code !== 0) {
+  let there = result.stdout.startsWith('node');
+  while (!there) {
     if (deadline.expired) {
       const words = await lastKernelWords(target, Deadline.in(STEP_LIMIT * target.patience));
       await unloadDriver(target, profile).catch(() => {});
@@ -86,6 +89,7 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
       );
     }
     await sleep(20);
+    there = (await target.exec(['test', '-c', device], { deadline })).code === 0;
   }
 }
 

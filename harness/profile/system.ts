@@ -23,7 +23,7 @@ export interface SystemView {
 export interface Binding {
   /** Folder of the driver in sysfs, with `bind` and `unbind`. */
   driver: string;
-  /** What is written there. */
+  /** Link in sysfs from the device's class to the device itself, whose name is what is written there. */
   device: string;
   /** What mappings show after unbinding: what they held, a SIGBUS, or zeroes. */
   mappings: 'keep' | 'SIGBUS' | 'zero';

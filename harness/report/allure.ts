@@ -12,8 +12,9 @@ import type { FullConfig, Reporter, Suite } from '@playwright/test/reporter';
 import { Deadline } from '../deadline.ts';
 import { runOk } from '../process.ts';
 import { completeResults, writeEnvironment, writeMetrics } from './allure-results.ts';
-import { blamesMachine, exitStatus, replaceExitStatus, reporterFailed } from './exit-status.ts';
+import { exitStatus, replaceExitStatus } from './exit-status.ts';
 import { outcomesOf } from './outcome.ts';
+import { blamesMachine, reporterFailed } from './unwritten.ts';
 
 export interface AllureOptions {
   /** Folder of everything Allure; `reports` unless given. */

@@ -6,8 +6,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { FullConfig, FullResult, Reporter, Suite } from '@playwright/test/reporter';
-import { reporterFailed } from './exit-status.ts';
 import { outcomesOf, type Outcome } from './outcome.ts';
+import { reporterFailed } from './unwritten.ts';
 
 export interface EndReportOptions {
   /** Folder of the files; `reports` unless given. */

@@ -6,16 +6,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { FullConfig, FullResult, Reporter, Suite, TestError } from '@playwright/test/reporter';
-import {
-  blamesMachine,
-  exitStatus,
-  replaceExitStatus,
-  reporterFailed,
-  unwrittenReports,
-} from './exit-status.ts';
+import { exitStatus, replaceExitStatus } from './exit-status.ts';
 import { outcomesOf } from './outcome.ts';
 import { summarizeRun, type RunSummary } from './run-summary.ts';
 import { summaryText } from './summary-text.ts';
+import { blamesMachine, outliveFullDisk, reporterFailed, unwrittenReports } from './unwritten.ts';
 
 export interface SummaryOptions {
   /** Folder of summary.json; `reports` unless given. */
@@ -38,6 +33,7 @@ export default class SummaryReporter implements Reporter {
 
   onBegin(config: FullConfig, suite: Suite): void {
     this.#run = { config, suite };
+    outliveFullDisk();
   }
 
   onError(error: TestError): void {

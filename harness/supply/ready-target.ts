@@ -143,9 +143,11 @@ export class ReadyTargets implements Making<ReadyTarget> {
     const program = await buildAgent(this.#cache, architectureOfPrograms(target.facts));
     const agentPath = await target.put(await readFile(program), 'agent');
     const startAgent = agentStarter(target, agentPath);
-    const scribe = await startAgent();
-    const kernelLog = await KernelLogWatch.start(target, agentPath, scribe);
-    const path = await this.#files.deploy(target);
+    // Each is a command or two over there, and none waits for another.
+    const [[scribe, kernelLog], path] = await Promise.all([
+      followed(target, agentPath, startAgent),
+      this.#files.deploy(target),
+    ]);
     kernelLog.explain = (lines) => this.#files.decode(target, lines);
     const listening = await listened(target, kernelLog, 'load the driver', () =>
       loadDriver(target, this.#profile, path),
@@ -157,6 +159,15 @@ export class ReadyTargets implements Making<ReadyTarget> {
       ...{ idle: listening, looksForLostMemory: await looksForLostMemory(scribe) },
     };
   }
+}
+
+async function followed(
+  target: Target,
+  agentPath: string,
+  startAgent: StartAgent,
+): Promise<[Agent, KernelLogWatch]> {
+  const scribe = await startAgent();
+  return [scribe, await KernelLogWatch.start(target, agentPath, scribe)];
 }
 
 function agentStarter(target: Target, path: string): StartAgent {

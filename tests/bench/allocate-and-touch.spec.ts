@@ -4,7 +4,7 @@
  * contiguous allocators the kernel has beside it, and anonymous memory. All in turns in one process,
  * each step timed where it happens. A further peer is one more entry in `peersOf`.
  */
-import { expect, lowestFree, test, timeSteps, type Agent, type Step } from '../../fixtures/index.ts';
+import { expect, lowestFree, roomFor, test, timeSteps, type Agent, type Step } from '../../fixtures/index.ts';
 import { size } from '../../harness/judge/judges.ts';
 import type { PlotPoint } from '../../harness/measure/measurement.ts';
 
@@ -38,9 +38,7 @@ for (const bytes of [4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB]) {
       const mapsFiles = churn !== undefined && ioctls.abi.pile !== undefined;
       test.skip(!mapsFiles, 'open files of this driver hold no buffers that they could map');
       if (churn === undefined) return;
-      const room = await agent.anonymous(2 * bytes);
-      await room.unmap();
-      const { address } = room;
+      const address = await roomFor(agent, bytes);
       const peers = await peersOf(agent, address);
       const fd = lowestFree((await agent.openFiles()).map((file) => file.fd));
       const [allocation] = churn(fd, bytes);

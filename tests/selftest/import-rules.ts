@@ -83,6 +83,23 @@ export const partRules: readonly PartRule[] = [
     because: 'it runs the rig as a user does; what that was for, the campaigns know',
   },
   {
+    part: 'harness/faults',
+    imports: [
+      ...local,
+      'harness/campaign',
+      'harness/report',
+      'harness/profile',
+      'harness/target',
+      'harness/kernel-log/follower.ts',
+    ],
+    because: 'it breaks the lab from outside, and reads what the rig says of it',
+  },
+  {
+    part: 'harness/soak',
+    imports: [...local, 'harness/campaign', 'harness/report'],
+    because: 'it runs the rig as a user does, and reads what that reports',
+  },
+  {
     part: 'harness/mutation',
     imports: [
       ...local,
@@ -137,6 +154,7 @@ export const partRules: readonly PartRule[] = [
       'harness/settings.ts',
       'harness/target/spec.ts',
       'harness/target/guests.ts',
+      'harness/target/kept.ts',
       'harness/profile',
     ],
     because: 'it says where to run and what to report',

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** The reporters, through Playwright's real command line: verdicts, exit status, measurements, Allure. */
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test as base } from '@playwright/test';
 import { measurementOf } from '../../harness/measure/measurement.ts';
+import { run as runProgram, type Result } from '../../harness/process.ts';
 import { withoutAnalytics } from '../../harness/report/allure.ts';
 import type { MeasurementsFile } from '../../harness/report/measurements.ts';
 import type { RunSummary } from '../../harness/report/run-summary.ts';
@@ -364,6 +367,27 @@ test.describe('reports', () => {
       expect(run.code).toBe(125);
     });
   }
+
+  test('a reporter that meets a full disk where nobody waits for it does not end the run; a bug does', async () => {
+    const module = fileURLToPath(new URL('../../harness/report/unwritten.ts', import.meta.url));
+    const rejecting = (error: string): Promise<Result> => {
+      const script = `
+        import { outliveFullDisk, unwrittenReports } from ${JSON.stringify(module)};
+        outliveFullDisk();
+        void Promise.reject(new Error(${JSON.stringify(error)}));
+        setTimeout(() => console.log(unwrittenReports().join()), 10);
+      `;
+      return runProgram([process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script], {
+        cwd: dirname(module),
+        env: { NODE_OPTIONS: undefined },
+      });
+    };
+    expect(await rejecting('ENOSPC: no space left on device, write')).toMatchObject({
+      code: 0,
+      stdout: 'a report could not be written: ENOSPC: no space left on device, write\n',
+    });
+    expect(await rejecting('a bug')).toMatchObject({ code: 1, stdout: '' });
+  });
 
   test('a page whose analytics moved is refused', () => {
     const snippet =

@@ -2,7 +2,7 @@
 /** Runs that are cut short leave no process, no port and no folder on this machine; nor do two at once meet. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { leftOf, tracesOf, type Traces } from './host-traces.ts';
+import { leftOf, tracesOf, type Traces } from '../../harness/faults/traces.ts';
 import type { RigRun } from './rig-run.ts';
 import { expect, test } from './system-test.ts';
 
@@ -29,7 +29,7 @@ async function expectNothingLeft(run: RigRun, traces: Traces): Promise<void> {
   const setting = settingOf(run);
   await expect
     .poll(() => leftOf(traces, setting), { timeout: GONE_LIMIT })
-    .toEqual({ processes: [], ports: [], folders: [] });
+    .toEqual({ processes: [], ports: [], folders: [], locks: [] });
   expect(readdirSync(run.temporary)).toEqual([]);
 }
 

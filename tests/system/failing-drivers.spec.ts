@@ -54,6 +54,38 @@ for (const { name, cause, words } of DEATHS) {
   });
 }
 
+const HANGS = [
+  {
+    name: 'spins-in-info',
+    what: 'a processor that does not come to rest is told by the kernel, with the line where it is',
+    verdict: 'crash',
+    cause: /^watchdog: BUG: soft lockup - CPU stuck/,
+    words: /do_info.* at .*driver\/module\/ioctl\.c:\d+/,
+  },
+  {
+    name: 'hangs-in-info',
+    what: 'a kernel that cannot say a word is seen to hang from outside',
+    verdict: 'hang',
+    cause: /^TargetHang \[TARGET_SILENT\]: lost the link .* no answer yet to: ioctl/,
+    words:
+      /seen from outside: QEMU runs, and the guest's kernel hangs\n.*processor 0 hangs: of 5 looks, in 5 it was in the kernel with interrupts off/,
+  },
+];
+for (const { name, what, verdict, cause, words } of HANGS) {
+  test(`${name}: ${what}`, async ({ rig }) => {
+    const run = await rig.run({ project: 'qemu-arm64', grep: MANY, env: diff(name) });
+    const blamed = 'BND-01 the bytes that rounding up adds do not make a further page';
+    expect(run.summary.red, run.output).toMatchObject([
+      { verdict, title: `fd-per-buffer › ${blamed}`, cause: expect.stringMatching(cause) },
+    ]);
+    const hung = run.tests.find(({ title }) => title === blamed);
+    expect(hung?.errors.join('\n')).toMatch(words);
+    expect(run.summary).toMatchObject({ colour: 'driver', errors: [] });
+    expect(run.tests.filter(({ status }) => status === 'expected')).toHaveLength(run.tests.length - 1);
+    expect(run.code).toBe(1);
+  });
+}
+
 /** All tests have the verdict, two at most tried, and a person reads the cause once. */
 function expectRedAtOnce(run: RigResult, verdict: string, cause: RegExp): void {
   expect(

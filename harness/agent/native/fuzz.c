@@ -77,32 +77,50 @@ static void end(struct fuzz *fuzz)
 		close(fuzz->memory);
 }
 
-/* What a successful ioctl told: names and offsets for later calls, and a descriptor. */
-static void take_results(struct fuzz *fuzz, const struct fuzz_ioctl *ioctl)
+/* The next entry of a table of FUZZ_VALUES: a free one, or one that is given up. */
+static unsigned int slot_in(struct fuzz *fuzz, unsigned int *used)
+{
+	return *used < FUZZ_VALUES ? (*used)++ : fuzz_random(fuzz, FUZZ_VALUES);
+}
+
+static void take_result(struct fuzz *fuzz, char kind, uint64_t value, int file)
+{
+	int slot = 0;
+
+	switch (kind) {
+	case 'N':
+		fuzz->names[slot_in(fuzz, &fuzz->name_count)] = value;
+		break;
+	case 'V':
+		fuzz->numbers[slot_in(fuzz, &fuzz->number_count)] = value;
+		break;
+	case 'O':
+		fuzz->places[slot_in(fuzz, &fuzz->place_count)] = (struct fuzz_place){ file, value };
+		break;
+	case 'D':
+		/* There is a free one: fuzz_compose.c has seen to it. */
+		while (slot < FUZZ_FILES - 1 && fuzz->files[slot] >= 0)
+			slot++;
+		fuzz->files[slot] = value;
+		fuzz->places[slot_in(fuzz, &fuzz->place_count)] = (struct fuzz_place){ value, 0 };
+	}
+}
+
+/* What a successful ioctl told, for later calls. */
+static void take_results(struct fuzz *fuzz, const struct fuzz_call *call)
 {
 	uint8_t data[FUZZ_ARGUMENT];
 	size_t bytes = ioctl_argument(data, sizeof(data));
 
-	for (unsigned int at = 0; at < ioctl->count; at++) {
-		const struct fuzz_field *field = &ioctl->fields[at];
+	for (unsigned int at = 0; at < call->ioctl->count; at++) {
+		const struct fuzz_field *field = &call->ioctl->fields[at];
 		uint64_t value = 0;
-		unsigned int slot;
 
 		if (field->offset + field->bytes > bytes)
 			continue;
 		for (unsigned int byte = 0; byte < field->bytes; byte++)
 			value |= (uint64_t)data[field->offset + byte] << 8 * byte;
-		if (field->kind == 'N') {
-			slot = fuzz->name_count < FUZZ_VALUES ? fuzz->name_count++ : fuzz_random(fuzz, FUZZ_VALUES);
-			fuzz->names[slot] = value;
-		} else if (field->kind == 'O') {
-			slot = fuzz->offset_count < FUZZ_VALUES ? fuzz->offset_count++ : fuzz_random(fuzz, FUZZ_VALUES);
-			fuzz->offsets[slot] = value;
-		} else if (field->kind == 'D') {
-			for (slot = 0; slot < FUZZ_FILES - 1 && fuzz->files[slot] >= 0;)
-				slot++;
-			fuzz->files[slot] = value;
-		}
+		take_result(fuzz, field->kind, value, call->file);
 	}
 }
 
@@ -170,7 +188,7 @@ static void make(struct fuzz *fuzz, unsigned long number, const struct fuzz_call
 	if (call->opens && reply_told("fd", &fd))
 		*call->opens = fd;
 	if (call->ioctl)
-		take_results(fuzz, call->ioctl);
+		take_results(fuzz, call);
 	if (call->maps)
 		unmap_stray(fuzz, call);
 }
@@ -288,7 +306,7 @@ const struct verb fuzz_verbs[] = {
 	{ "fuzz-ioctl", "NAME NUMBER HEX FIELD ...",
 	  "what fuzz may call: a good argument, and its fields OFFSET:BYTES:KIND; kinds are n the name of a "
 	  "buffer, b bytes of a buffer, a alignment, r a place in it, f flags, c one of few, s anything else, and "
-	  "on success N a name, O an mmap offset, D a descriptor",
+	  "on success N a name, O an mmap offset, V another number, D a descriptor",
 	  verb_fuzz_ioctl },
 	{ "fuzz", "DEVICE SEED CALLS", "makes up calls and makes them; CALLS are numbers as in 0-9999 or 3,17,20-29",
 	  verb_fuzz },

@@ -40,15 +40,20 @@ struct fuzz {
 	int memory;			/* /proc/self/mem, or -1 */
 	int files[FUZZ_FILES];		/* of the driver, and what it made; or -1 */
 	uint32_t names[FUZZ_VALUES];	/* of buffers */
-	uint64_t offsets[FUZZ_VALUES];	/* for mmap(), and other numbers of 8 bytes */
-	unsigned int name_count, offset_count;
+	uint64_t numbers[FUZZ_VALUES];	/* sizes, addresses */
+	struct fuzz_place {		/* of a buffer, as mmap() takes it */
+		int file;
+		uint64_t offset;
+	} places[FUZZ_VALUES];
+	unsigned int name_count, number_count, place_count;
 };
 
 /* A call that was made up. */
 struct fuzz_call {
 	char line[FUZZ_LINE];
 	const char *label;		/* what it is counted as */
-	const struct fuzz_ioctl *ioctl;	/* whose results count when it succeeds */
+	const struct fuzz_ioctl *ioctl;	/* whose results count when it succeeds ... */
+	int file;			/* ... on this descriptor */
 	int *opens, *closes;		/* where its descriptor goes, or comes from */
 	bool maps;			/* its answer says where */
 };

@@ -48,7 +48,7 @@ static uint64_t odd_value(struct fuzz *fuzz)
 	case 1:
 		return value + fuzz_random(fuzz, 17) - 8;
 	case 2:
-		return fuzz->offset_count ? fuzz->offsets[fuzz_random(fuzz, fuzz->offset_count)] : value;
+		return fuzz->number_count ? fuzz->numbers[fuzz_random(fuzz, fuzz->number_count)] : value;
 	}
 	return value;
 }
@@ -56,7 +56,9 @@ static uint64_t odd_value(struct fuzz *fuzz)
 /* Few pages most of the time, now and then enough for a large one. */
 static uint64_t some_pages(struct fuzz *fuzz)
 {
-	return one_in(fuzz, 12) ? 512 + fuzz_random(fuzz, 600) : 1 + fuzz_random(fuzz, 12);
+	if (one_in(fuzz, 12))
+		return 512 + fuzz_random(fuzz, 600);
+	return 1 + fuzz_random(fuzz, one_in(fuzz, 3) ? 12 : 3);
 }
 
 static uint64_t some_bytes(struct fuzz *fuzz)
@@ -83,9 +85,16 @@ static size_t some_range(struct fuzz *fuzz, uintptr_t place)
 	return bytes < left ? bytes : left;
 }
 
+/* One that is open, if any is; now and then one that may not be. */
 static int some_file(struct fuzz *fuzz)
 {
-	return fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
+	unsigned int first = fuzz_random(fuzz, FUZZ_FILES);
+
+	if (!one_in(fuzz, 32))
+		for (unsigned int at = first; at < first + FUZZ_FILES; at++)
+			if (fuzz->files[at % FUZZ_FILES] >= 0)
+				return fuzz->files[at % FUZZ_FILES];
+	return fuzz->files[first];
 }
 
 static uint32_t some_name(struct fuzz *fuzz)
@@ -109,7 +118,7 @@ static void say(struct fuzz_call *call, const char *format, ...)
 
 static uint64_t field_value(struct fuzz *fuzz, const struct fuzz_field *field, uint64_t good)
 {
-	if (one_in(fuzz, 24))
+	if (one_in(fuzz, 60))
 		return odd_value(fuzz);
 	switch (field->kind) {
 	case 'n':
@@ -119,11 +128,11 @@ static uint64_t field_value(struct fuzz *fuzz, const struct fuzz_field *field, u
 	case 'r':
 		return one_in(fuzz, 2) ? good : one_in(fuzz, 3) ? fuzz_random(fuzz, 5 * page_bytes()) : fuzz_random(fuzz, 5) * page_bytes();
 	case 'f':
-		return one_in(fuzz, 3) ? good ^ 1u << fuzz_random(fuzz, 3) : good;
+		return one_in(fuzz, 4) ? good ^ 1u << fuzz_random(fuzz, 3) : good;
 	case 'c':
-		return one_in(fuzz, 2) ? fuzz_random(fuzz, 5) : good;
+		return one_in(fuzz, 3) ? fuzz_random(fuzz, 5) : good;
 	case 'a':
-		return one_in(fuzz, 3) ? 1ull << fuzz_random(fuzz, 24) : good;
+		return one_in(fuzz, 4) ? 1ull << fuzz_random(fuzz, 24) : good;
 	}
 	return good;
 }
@@ -185,7 +194,8 @@ static void make_ioctl(struct fuzz *fuzz, struct fuzz_call *call)
 	}
 	if (one_in(fuzz, 30))
 		bytes = fuzz_random(fuzz, bytes);
-	used = snprintf(call->line, sizeof(call->line), "ioctl %d 0x%lx ", some_file(fuzz), number);
+	call->file = some_file(fuzz);
+	used = snprintf(call->line, sizeof(call->line), "ioctl %d 0x%lx ", call->file, number);
 	for (size_t at = 0; at < bytes; at++)
 		used += snprintf(call->line + used, sizeof(call->line) - used, "%02x", data[at]);
 	if (!bytes)
@@ -207,11 +217,14 @@ static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
 	static const char *const access[] = { "rdwr", "rdwr", "rdwr", "rdonly", "wronly", "rdwr,nonblock" };
 	int *slot = &fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
 
-	if (*slot >= 0) {
+	if (*slot >= 0 && one_in(fuzz, 3)) {
 		say(call, "close %d", *slot);
 		call->closes = slot;
 		return;
 	}
+	/* Most are open most of the time. */
+	if (*slot >= 0)
+		return make_ioctl(fuzz, call);
 	call->opens = slot;
 	if (one_in(fuzz, 4) && some_file(fuzz) >= 0)
 		say(call, "dup %d", some_file(fuzz));
@@ -221,26 +234,32 @@ static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
 
 static void make_mmap(struct fuzz *fuzz, struct fuzz_call *call)
 {
-	static const char *const protections[] = { "rw", "rw", "rw", "r", "r", "none", "w", "rx", "rwx" };
-	static const char *const kinds[] = { "shared", "shared", "shared", "private", "shared-validate",
-					     "shared,populate", "shared,locked", "private,noreserve",
-					     "shared,sync" };
+	static const char *const protections[] = { "rw", "rw", "rw", "rw", "r", "r", "none", "w", "rwx" };
+	static const char *const kinds[] = { "shared", "shared", "shared", "shared", "shared", "private",
+					     "shared-validate", "shared,populate", "shared,locked",
+					     "private,noreserve", "shared,sync" };
 	uintptr_t place = some_place(fuzz);
 	size_t bytes = one_in(fuzz, 16) ? (size_t)odd_value(fuzz) : some_range(fuzz, place);
-	uint64_t offset = fuzz->offset_count && !one_in(fuzz, 4) ?
-				  fuzz->offsets[fuzz_random(fuzz, fuzz->offset_count)] : 0;
 	const char *where = one_in(fuzz, 4) ? "" : one_in(fuzz, 6) ? ",fixed-noreplace" : ",fixed";
+	int file = some_file(fuzz);
+	uint64_t offset = 0;
 
-	if (one_in(fuzz, 3))
+	if (fuzz->place_count && !one_in(fuzz, 6)) {
+		const struct fuzz_place *known = &fuzz->places[fuzz_random(fuzz, fuzz->place_count)];
+
+		offset = known->offset;
+		file = one_in(fuzz, 12) ? file : known->file;
+	}
+	if (one_in(fuzz, 4))
 		offset += fuzz_random(fuzz, 6) * page_bytes();
-	if (one_in(fuzz, 16))
+	if (one_in(fuzz, 24))
 		offset = odd_value(fuzz);
 	/* What is to go to a fixed place must fit there. */
 	if (bytes > fuzz->window + fuzz->window_bytes - place)
 		where = "";
 	call->maps = true;
 	say(call, "mmap 0x%zx %s %s%s %d 0x%" PRIx64 " 0x%" PRIxPTR, bytes, protections[fuzz_random(fuzz, 9)],
-	    kinds[fuzz_random(fuzz, 9)], where, some_file(fuzz), offset, place);
+	    kinds[fuzz_random(fuzz, 11)], where, file, offset, place);
 }
 
 static void make_mremap(struct fuzz *fuzz, struct fuzz_call *call)

@@ -1,50 +1,49 @@
 // SPDX-License-Identifier: MIT
-/** `npx bufrig up`: boots the default guest and keeps it until Ctrl-C, for a look around by hand. */
-import { once } from 'node:events';
-import { Cache } from '../../build/cache.ts';
-import { Deadline } from '../../deadline.ts';
-import { openTarget } from '../../target/open.ts';
-import type { Target } from '../../target/target.ts';
+/** `npx bufrig up`: boots a guest that stays, for runs without a boot and for a look around by hand. */
+import { LabError } from '../../errors.ts';
 import { guests } from '../../target/guests.ts';
+import { keptGuest, type KeptGuest } from '../../target/kept.ts';
+import type { QemuSpec } from '../../target/spec.ts';
 import { guarded } from '../arguments.ts';
+import { keep, startKeeper } from '../keeping.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Verb } from '../verb.ts';
 
-/** Milliseconds. */
-const OPEN_LIMIT = 15 * 60_000;
-
 export const up: Verb = {
-  summary: 'boot the default guest, say how to get in, and keep it until Ctrl-C',
-  run: guarded(async (context) => {
-    await setUp(context);
-    const { terminal, settings } = context;
-    const cache = new Cache(settings.cacheRoot, { onProgress: (line) => terminal.line(line) });
-    const target = await openTarget(guests[0], {
-      settings,
-      cache,
-      deadline: Deadline.in(OPEN_LIMIT),
-      announce: (line) => terminal.line(line),
-    });
-    try {
-      for (const line of waysIn(target)) terminal.line(line);
-      await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
-    } finally {
-      await target.close();
+  summary: 'boot a guest (the default one) that stays up for --project=board until npx bufrig down',
+  usage: '[GUEST] [--stay in the foreground, until Ctrl-C]',
+  run: guarded(async (context, args) => {
+    const { settings, terminal } = context;
+    const stay = args.includes('--stay');
+    const guest = guestNamed(args.find((arg) => arg !== '--stay'));
+    const already = await keptGuest(settings.cacheRoot);
+    if (already !== undefined) {
+      for (const line of waysIn(already)) terminal.line(line);
+      return exit.ok;
     }
+    if (guest === guests[0]) await setUp(context);
+    if (stay) await keep(context, guest);
+    else for (const line of waysIn(await startKeeper(context, guest))) terminal.line(line);
     return exit.ok;
   }),
 };
 
-function waysIn({ facts, kernelTree, console }: Target): string[] {
-  const { address = '', fingerprint = '', 'login key': key = '' } = facts.details;
-  const { hostname, port } = new URL(address);
+function guestNamed(name = guests[0].name): QemuSpec {
+  const guest = guests.find((each) => each.name === name);
+  if (guest !== undefined) return guest;
+  throw new LabError('BAD_ARGUMENT', `there is no guest ${name}`, {
+    hint: `one of ${guests.map((each) => each.name).join(', ')}`,
+  });
+}
+
+function waysIn({ spec, release, console }: KeptGuest): string[] {
+  const { hostname, port } = new URL(spec.address);
+  const trusting = '-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null';
   return [
-    `\n${facts.name} runs Linux ${facts.kernelRelease}. A shell:`,
-    `  ssh -i ${key} -p ${port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null root@${hostname}`,
-    `The console: tail -f ${console?.file ?? ''}`,
-    'The suite on it, as if it were a board:',
-    `  BUFRIG_TARGET=${address} BUFRIG_HOST_KEY=${fingerprint} BUFRIG_SSH_KEY=${key} \\`,
-    `  BUFRIG_KERNEL_TREE=${kernelTree.directory} npx playwright test --project=board`,
-    'Ctrl-C ends it.',
+    `\n${spec.name} is up, with Linux ${release}.`,
+    'The suite on it:  npx playwright test --project=board',
+    `A shell:          ssh -i ${spec.identities?.[0] ?? ''} -p ${port} ${trusting} root@${hostname}`,
+    `The console:      tail -f ${console}`,
+    'The end of it:    npx bufrig down',
   ];
 }

@@ -12,12 +12,10 @@ import type { Qmp } from './qmp.ts';
 const ANSWER_LIMIT = 5000;
 const LOOKS = 5;
 const PAUSE = 200;
-/** proc(5): clock ticks a second of utime and stime, the same on every Linux. */
-const TICKS = 100;
 
 /** @param pid of QEMU */
 export async function examineGuest(pid: number, qmp: Qmp): Promise<Examination> {
-  const state = await stateOf(pid);
+  const state = await stateOf(String(pid));
   if (state === 'T' || state === 't')
     return lab('the process of QEMU is stopped (SIGSTOP, or a debugger): the guest has not run meanwhile');
   try {
@@ -35,9 +33,9 @@ function lab(found: string): Examination {
   return { blame: 'lab', found };
 }
 
-/** proc(5): one letter. */
-async function stateOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+/** proc(5): one letter. @param task process id, or `PID/task/TID` */
+async function stateOf(task: string): Promise<string> {
+  const stat = await readFile(`/proc/${task}/stat`, 'utf8').catch(() => '');
   return /^\d+ \(.*\) (\w)/s.exec(stat)?.[1] ?? 'gone';
 }
 
@@ -55,16 +53,10 @@ async function lookAround(pid: number, qmp: Qmp): Promise<Look[]> {
   const looks: Look[] = [];
   for (let look = 0; look < LOOKS; look += 1) {
     if (look > 0) await sleep(PAUSE);
-    const used = await Promise.all(threads.map((thread) => usedBy(pid, thread)));
+    // First: to be asked wakes them up.
+    const states = await Promise.all(threads.map((thread) => stateOf(`${pid}/task/${thread}`)));
     const registers = await qmp.monitor('info registers -a', Deadline.in(ANSWER_LIMIT));
-    looks.push({ registers, used, at: performance.now() });
+    looks.push({ registers, running: states.map((state) => state === 'R') });
   }
   return looks;
-}
-
-/** Milliseconds of processor time that a thread has used. */
-async function usedBy(pid: number, thread: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/task/${thread}/stat`, 'utf8');
-  const fields = stat.replace(/^.*\)/s, '').trim().split(' ');
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }

@@ -8,10 +8,8 @@
 export interface Look {
   /** The answer of QEMU's monitor. */
   registers: string;
-  /** Milliseconds of the host's processors that each of the guest's has taken so far, by its number. */
-  used: readonly number[];
-  /** When, in milliseconds. */
-  at: number;
+  /** Whether the thread of each processor, by its number, ran or waited for a processor of the host. */
+  running: readonly boolean[];
 }
 
 interface State {
@@ -20,9 +18,6 @@ interface State {
   /** Hexadecimal. */
   place: string;
 }
-
-/** Share of a host's processor that one of the guest's takes at least while it works; idle: measured 0.01 to 0.05. */
-const WORKING = 0.2;
 
 /** QEMU target/arm/cpu.c arm_cpu_dump_state, target/i386/cpu-dump.c x86_cpu_dump_state. */
 const dialects: readonly { place: RegExp; flags: RegExp; state: (flags: string) => Omit<State, 'place'> }[] =
@@ -57,38 +52,28 @@ const dialects: readonly { place: RegExp; flags: RegExp; state: (flags: string) 
   ];
 
 /**
- * @param looks at least two, some time apart
- * @returns whether a processor hangs: always in the kernel, never interruptible, and at work all the
- *   time. An idle one is not interruptible either on arm (arch/arm64/kernel/idle.c), but it sleeps.
+ * @param looks several, some time apart
+ * @returns whether a processor hangs: always in the kernel, never interruptible, and never at rest. An
+ *   idle one is not interruptible either on arm (arch/arm64/kernel/idle.c), but its thread sleeps, however
+ *   busy the host is.
  */
 export function judgeProcessors(looks: readonly Look[]): { hangs: boolean; found: string } {
-  const [first, last] = [looks[0], looks.at(-1)];
-  if (first === undefined || last === undefined || first === last) return { hangs: false, found: 'not seen' };
   const seen = looks.map(({ registers }) => statesIn(registers));
   const lines: string[] = [];
   let hangs = false;
-  for (const [number, used] of last.used.entries()) {
+  for (const number of looks[0]?.running.keys() ?? []) {
     const states = seen.flatMap((one) => one[number] ?? []);
-    const share = (used - (first.used[number] ?? 0)) / (last.at - first.at);
     const stuck = states.filter(({ kernel, interruptible }) => kernel && !interruptible).length;
-    const hung = states.length === looks.length && stuck === looks.length && share >= WORKING;
+    const working = looks.filter(({ running }) => running[number] === true).length;
+    const hung = looks.length > 1 && stuck === looks.length && working === looks.length;
     hangs ||= hung;
-    lines.push(describe(number, states, { share, stuck, hung }));
+    const places = [...new Set(states.map(({ place }) => `0x${place}`))].slice(0, 3).join(' ');
+    lines.push(
+      `processor ${number} ${hung ? 'hangs' : 'does not'}: of ${looks.length} looks, in ${stuck} it was in the ` +
+        `kernel with interrupts off, in ${working} at work; at ${places}`,
+    );
   }
   return { hangs, found: lines.join('\n') };
-}
-
-function describe(
-  number: number,
-  states: readonly State[],
-  { share, stuck, hung }: { share: number; stuck: number; hung: boolean },
-): string {
-  const places = [...new Set(states.map(({ place }) => `0x${place}`))].slice(0, 3).join(' ');
-  const how = hung ? 'hangs' : share < WORKING ? 'is idle' : 'works';
-  return (
-    `processor ${number} ${how}: in the kernel with interrupts off in ${stuck} of ${states.length} looks, ` +
-    `${Math.round(share * 100)} % busy, at ${places}`
-  );
 }
 
 /** By the processor's number. */

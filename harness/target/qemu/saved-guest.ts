@@ -101,6 +101,11 @@ export async function keyOf(recipe: Recipe): Promise<string> {
   return contentKey(FORMAT, hostBoot, qemuVersion, kernel.package.sha256, initramfs, agent.sha256, ...argv);
 }
 
+/** @throws LabError `SAVED_STATE` saying what is not as it was */
+export async function insistOnSound(directory: string): Promise<void> {
+  await read(directory);
+}
+
 async function make(recipe: Recipe, directory: string, deadline: Deadline, examine: Examine): Promise<void> {
   await chmod(directory, 0o700);
   const undo = new Undo();

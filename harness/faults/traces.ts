@@ -10,6 +10,22 @@ export interface Traces {
   ports: number[];
   /** Folders of guests. */
   folders: string[];
+  /** Machines and things in the cache that it holds a lock on, see lease.ts and lock.ts. */
+  locks: Lock[];
+}
+
+/** A socket in the abstract namespace. */
+interface Lock {
+  name: string;
+  socket: string;
+}
+
+/** What is still there of a run that has ended. */
+export interface Left {
+  processes: string[];
+  ports: number[];
+  folders: string[];
+  locks: string[];
 }
 
 /**
@@ -30,32 +46,67 @@ export function tracesOf(setting: string): Traces {
     for (const socket of socketsOf(pid)) sockets.add(socket);
     for (const [folder] of command.matchAll(/\/[\w/.-]*bufrig-vm-\w+/g)) folders.add(folder);
   }
-  return { processes, ports: portsOf(sockets), folders: [...folders] };
+  const locks = allLocks().filter(({ socket }) => sockets.has(socket));
+  return { processes, ports: portsOf(sockets), folders: [...folders], locks };
+}
+
+export const noTraces: Traces = { processes: new Map(), ports: [], folders: [], locks: [] };
+
+/** What was seen at several times. */
+export function together(one: Traces, other: Traces): Traces {
+  return {
+    processes: new Map([...one.processes, ...other.processes]),
+    ports: [...new Set([...one.ports, ...other.ports])],
+    folders: [...new Set([...one.folders, ...other.folders])],
+    locks: [...one.locks, ...other.locks.filter((lock) => !one.locks.some((known) => same(known, lock)))],
+  };
 }
 
 /** Of these traces, what is still there. */
-export function leftOf(
-  before: Traces,
-  setting: string,
-): { processes: string[]; ports: number[]; folders: string[] } {
+export function leftOf(before: Traces, setting: string): Left {
+  const locks = allLocks();
   return {
     processes: [...tracesOf(setting).processes.values()],
     ports: before.ports.filter((port) => listening().some((line) => line.port === port)),
     folders: before.folders.filter((folder) => existsSync(folder)),
+    locks: before.locks.filter((lock) => locks.some((held) => same(lock, held))).map(({ name }) => name),
   };
 }
 
-function socketsOf(pid: string): string[] {
+function same(one: Lock, other: Lock): boolean {
+  return one.socket === other.socket && one.name === other.name;
+}
+
+/** proc_net_unix(5): the inode in the seventh column, the name in the eighth; an abstract one begins with @. */
+function allLocks(): Lock[] {
+  return read('/proc/net/unix')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , , , , , name = '']) => name.startsWith('@bufrig'))
+    .map(([, , , , , , socket = '', name = '']) => ({ socket, name }));
+}
+
+/** Inodes of the sockets that a process has open. */
+export function socketsOf(pid: string): string[] {
   try {
     const folder = `/proc/${pid}/fd`;
-    const links = readdirSync(folder).map((fd) => readlinkSync(join(folder, fd)));
-    return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+    return readdirSync(folder).flatMap((fd) => socketAt(join(folder, fd)) ?? []);
   } catch {
     return [];
   }
 }
 
-function portsOf(sockets: ReadonlySet<string>): number[] {
+/** The inode of the socket that a link in /proc/PID/fd leads to; undefined when it leads elsewhere. */
+export function socketAt(link: string): string | undefined {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(link))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+/** TCP ports that these sockets listen on. */
+export function portsOf(sockets: ReadonlySet<string>): number[] {
   return listening()
     .filter(({ socket }) => sockets.has(socket))
     .map(({ port }) => port);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+/** The one guest that is kept up between runs, by a process of its own: a note in the cache tells of it. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LabError } from '../errors.ts';
+import { isAlive, ownIdentity } from '../process-identity.ts';
+import type { SshSpec } from './spec.ts';
+
+export interface KeptGuest {
+  /** How runs reach it: like any machine that is up. */
+  spec: SshSpec;
+  /** Kernel release, for people. */
+  release: string;
+  /** Path of the console's record. */
+  console: string;
+  /** The process that keeps it, see process-identity.ts. */
+  keeper: string;
+  pid: number;
+}
+
+const noteIn = (cacheRoot: string): string => join(cacheRoot, 'kept.json');
+
+/** The guest that is up, or undefined; a note whose process is gone is no guest. */
+export async function keptGuest(cacheRoot: string): Promise<KeptGuest | undefined> {
+  const text = await readFile(noteIn(cacheRoot), 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const kept = JSON.parse(text) as KeptGuest;
+  return isAlive(kept.keeper) === true ? kept : undefined;
+}
+
+/** Tells others of the guest that this process keeps. @throws LabError `ALREADY_UP` */
+export async function noteKept(cacheRoot: string, guest: Omit<KeptGuest, 'keeper' | 'pid'>): Promise<void> {
+  if ((await keptGuest(cacheRoot)) === undefined) await forgetKept(cacheRoot);
+  const kept: KeptGuest = { ...guest, keeper: ownIdentity(), pid: process.pid };
+  await mkdir(cacheRoot, { recursive: true });
+  try {
+    // Only one of two that start at once may be the one.
+    await writeFile(noteIn(cacheRoot), JSON.stringify(kept), { mode: 0o600, flag: 'wx' });
+  } catch (cause) {
+    throw new LabError('ALREADY_UP', 'another guest is kept up already', { cause, hint: 'npx bufrig down' });
+  }
+}
+
+export async function forgetKept(cacheRoot: string): Promise<void> {
+  await rm(noteIn(cacheRoot), { force: true });
+}
