@@ -40,7 +40,7 @@ export interface BuiltModule {
 }
 
 /** Changes when what is done with a build changes, so that old entries are not used. */
-const RECIPE = 'module-3';
+const RECIPE = 'module-4';
 const UNSTRIPPED = '.unstripped';
 /** Folder of an entry with what is needed to read the counts of a module that counts its lines. */
 const NOTES = 'notes';
@@ -229,7 +229,9 @@ async function keepModule(built: string, file: string, compiler: Compiler): Prom
 }
 
 async function keepNotes(built: string, into: string): Promise<void> {
-  const notes = (await readdir(built)).filter((name) => name.endsWith('.gcno'));
+  const names = await readdir(built);
+  // A source that is gone may have left its notes where later builds are made.
+  const notes = names.filter((name) => name.endsWith('.gcno') && names.includes(name.replace(/gcno$/, 'c')));
   if (notes.length > 0) await mkdir(into);
   for (const name of notes) await copyFile(join(built, name), join(into, name));
 }

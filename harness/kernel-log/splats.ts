@@ -132,6 +132,8 @@ export const splatRows: readonly SplatRow[] = [
   {
     category: 'kobject',
     pattern: /^kobject_add_internal failed /,
+    // -ENOMEM: there was no memory for it, which is no mistake.
+    except: /\(error: -12 /,
     tells: 'a device or object that could not be registered',
     extent: 'line',
   },

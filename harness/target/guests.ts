@@ -47,6 +47,8 @@ const debug: QemuSpec = {
   kernel: { flavour: 'debug', suite: 'bookworm-backports' },
   // KASAN takes an eighth of it.
   memoryMiB: 1280,
+  // What Debian's kernels do by themselves.
+  append: [...standard.append, 'transparent_hugepage=always'],
   slowness: 5,
   // To make one ready, and to look for lost memory when it goes, takes a minute.
   isolation: 'worker',
@@ -55,12 +57,13 @@ const debug: QemuSpec = {
 /** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
 const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
-/** Memory set aside by the device tree; the driver's device is in the tree, too. */
-function reserved(kind: 'reserved' | 'reserved-no-map' | 'reserved-cma'): QemuSpec {
-  const overlay = new URL(`../../driver/device-tree/${kind}.dtso`, import.meta.url);
-  // The overlays take the upper 256 MiB.
-  return { ...standard, name: `qemu-arm64-${kind}`, memoryMiB: 1024, deviceTree: fileURLToPath(overlay) };
-}
+/** Memory set aside by the device tree, the upper 256 MiB; the driver's device is in the tree, too. */
+const reserved: QemuSpec = {
+  ...standard,
+  name: 'qemu-arm64-reserved',
+  memoryMiB: 1024,
+  deviceTree: fileURLToPath(new URL('../../driver/device-tree/reserved.dtso', import.meta.url)),
+};
 
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
@@ -73,9 +76,7 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   },
   newest,
   debug,
-  reserved('reserved'),
-  reserved('reserved-no-map'),
-  reserved('reserved-cma'),
+  reserved,
   amd64,
   amd64Middle,
   { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },

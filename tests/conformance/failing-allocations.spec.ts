@@ -4,7 +4,14 @@
  * call fail, then the second one, until none is left: each call is refused or succeeds in full, and
  * nothing is lost. Documentation/fault-injection/fault-injection.rst, fail-nth.
  */
-import { canFailAllocations, expect, failingNth, forEachStrategy, test } from '../../fixtures/index.ts';
+import {
+  canFailAllocations,
+  expect,
+  failingNth,
+  forEachStrategy,
+  orSkip,
+  test,
+} from '../../fixtures/index.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import { fieldsOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
@@ -53,6 +60,34 @@ forEachStrategy(() => {
     const said = (await kernelSays()).filter((line) => !line.startsWith('kmemleak: Cannot allocate '));
     expect(said, 'what the kernel logged').toEqual([]);
   });
+});
+
+test('RES-05 any allocation of the kernel may fail while a device is given to the driver', async ({
+  agent,
+  driver,
+  lifecycle,
+}) => {
+  test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
+  const binding = orSkip(driver.profile.system.binding, 'the driver has no device that can be taken from it');
+  const open = () => agent.attempt(() => agent.open(driver.profile.device, 'rdwr'));
+  const bind = await agent.open(`${binding.driver}/bind`, 'wronly');
+  await lifecycle.unbind(binding);
+  const refusals: Record<string, number> = {};
+  for (let nth = 1, last = 1; last > 0; nth++) {
+    expect(nth, 'allocations while it is bound').toBeLessThan(MOST);
+    const work = () => agent.write(bind, Buffer.from(binding.device));
+    const { outcome, failed } = await failingNth(agent, nth, work);
+    const { errno = 'none' } = outcome;
+    if (errno !== 'none') refusals[errno] = (refusals[errno] ?? 0) + 1;
+    const { ok: file } = await open();
+    expect(file === undefined, `allocation ${nth}: ${errno}, and the node is of use`).toBe(errno !== 'none');
+    if (file !== undefined) await agent.close(file);
+    if (errno === 'none') await lifecycle.unbind(binding);
+    last = failed;
+  }
+  expect(Object.keys(refusals), 'how it was refused').toEqual(['ENOMEM']);
+  await lifecycle.bind(binding);
+  expect((await open()).ok, 'a descriptor afterwards').toBeGreaterThan(0);
 });
 
 test('IOC-08 an ioctl in which any allocation fails is refused as documented, and leaves nothing', async ({

@@ -4,7 +4,7 @@
  * any test; here calls of all kinds are made, and the kernel has to be still looking afterwards: lockdep
  * ends with the first complaint, whoever it is about.
  */
-import { expect, fuzzCalls, lifetimeOf, repeat, test } from '../../fixtures/index.ts';
+import { expect, fuzzCalls, lifetimeOf, repeat, skipWithoutLimit, test } from '../../fixtures/index.ts';
 import type { Agent } from '../../fixtures/index.ts';
 
 const CALLS = 3000;
@@ -18,7 +18,8 @@ for (const { claim, option } of [
     option: 'CONFIG_DEBUG_ATOMIC_SLEEP',
   },
 ]) {
-  test(claim, async ({ agent, ready, spare, ioctls, seed }, testInfo) => {
+  test(claim, async ({ agent, driver, ready, spare, ioctls, seed }, testInfo) => {
+    skipWithoutLimit(driver.profile);
     test.skip(!(await isBuiltWith(ready.target, option)), `the kernel does not look for it (${option})`);
     test.setTimeout(8 * test.info().timeout);
     expect(await locksAreWatched(agent), 'lockdep before').toBe(true);

@@ -20,7 +20,7 @@ import {
 interface Situation {
   buffers: Buffers;
   agent: Agent;
-  target: { facts: Parameters<typeof whyNoLargePages>[0] };
+  target: { facts: Parameters<typeof whyNoLargePages>[1] };
 }
 
 forEachStrategy(() => {
@@ -50,7 +50,7 @@ forEachStrategy(() => {
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: 3 * largeBytes });
     const physical = orSkip(buffer.allocated.physicalAddress, 'the driver does not say where a buffer lies');
     // A page off where there are large ones; at the best address where there are none.
-    const shift = whyNoLargePages(target.facts) === undefined ? buffers.pageBytes : 0;
+    const shift = (await whyNoLargePages(agent, target.facts)) === undefined ? buffers.pageBytes : 0;
     const address = await congruentAddress(agent, buffer.bytes, physical);
     const before = await tableBytes(agent);
     const mapped = await buffer.map({ address: address + shift });
@@ -109,7 +109,7 @@ forEachStrategy(() => {
 
   test('HUG-08 the kernel chooses addresses that suit large pages', async ({ buffers, agent, target }) => {
     const { promises } = buffers;
-    skipWithoutLargePages({ buffers, agent, target });
+    await skipWithoutLargePages({ buffers, agent, target });
     test.skip(promises.choosesAddresses === false, 'the file leaves the choice of addresses to mm');
     const largeBytes = largePageBytes(agent);
     const most = promises.alignmentMost ?? 0;
@@ -129,7 +129,7 @@ async function congruentMapping({
   agent,
   target,
 }: Situation): Promise<{ mapped: MappedBuffer; nonce: bigint; largeBytes: number }> {
-  skipWithoutLargePages({ buffers, agent, target });
+  await skipWithoutLargePages({ buffers, agent, target });
   const largeBytes = largePageBytes(agent);
   const { buffer, nonce } = await signedBuffer(buffers, { bytes: 3 * largeBytes + 3 * buffers.pageBytes });
   const physical = orSkip(buffer.allocated.physicalAddress, 'the driver does not say where a buffer lies');
@@ -137,8 +137,8 @@ async function congruentMapping({
   return { mapped: await buffer.map({ address }), nonce, largeBytes };
 }
 
-function skipWithoutLargePages({ buffers, target }: Situation): void {
-  const reason = whyNoLargePages(target.facts);
+async function skipWithoutLargePages({ buffers, agent, target }: Situation): Promise<void> {
+  const reason = await whyNoLargePages(agent, target.facts);
   test.skip(reason !== undefined, `does not apply here: ${reason}`);
   test.skip(buffers.promises.largePages !== true, 'the driver does not promise large pages');
 }

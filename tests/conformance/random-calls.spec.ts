@@ -4,7 +4,7 @@
  * processes at once: the kernel has nothing to complain of, and nothing is left. What breaks that is told
  * as the shortest program that was found.
  */
-import { expect, fuzzCalls, newNonce, test } from '../../fixtures/index.ts';
+import { expect, fuzzCalls, newNonce, skipWithoutLimit, test } from '../../fixtures/index.ts';
 
 const PROCESSES = 3;
 
@@ -18,7 +18,8 @@ for (const { calls, tag, which } of [{ calls: 9000, tag: ['@fuzz'], which: '' },
   test(
     `IOC-13 ${calls} calls at random, of ${PROCESSES} processes at once, leave the kernel whole${which}`,
     { tag },
-    async ({ ready, spare, ioctls, buffers, seed }, testInfo) => {
+    async ({ ready, driver, spare, ioctls, buffers, seed }, testInfo) => {
+      skipWithoutLimit(driver.profile);
       // Should it fail, much is tried to tell why.
       test.setTimeout(8 * test.info().timeout);
       const begin = seed ?? Date.now() % 2 ** 31;

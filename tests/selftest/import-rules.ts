@@ -146,6 +146,11 @@ export const partRules: readonly PartRule[] = [
   },
   { part: 'tests/selftest', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the rig itself' },
   { part: 'tests/system', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the whole rig' },
+  {
+    part: 'tests/system/provoke/playwright.config.ts',
+    imports: ['playwright.config.ts'],
+    because: 'it is the same but for the suite',
+  },
   { part: 'tests/mutation', imports: ['fixtures', 'harness', 'tests'], because: 'it tests the suite itself' },
   {
     part: 'playwright.config.ts',

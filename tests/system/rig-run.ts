@@ -20,6 +20,8 @@ const RUN_LIMIT = 500_000;
 
 export interface RigOptions {
   project: string;
+  /** Another file than the rig's own playwright.config.ts. */
+  config?: string;
   /** Selects tests, as on the command line; all of the project unless given. */
   grep?: string;
   /** Leaves tests out, likewise. */
@@ -61,12 +63,13 @@ export class RigRun {
   readonly #began = performance.now();
   #output = '';
 
-  constructor(folder: string, { project, grep, grepInvert, workers = 1, env }: RigOptions) {
+  constructor(folder: string, { project, config, grep, grepInvert, workers = 1, env }: RigOptions) {
     this.folder = mkdtempSync(join(folder, 'run-'));
     this.temporary = join(this.folder, 'tmp');
     mkdirSync(this.temporary);
     const argv = ['test', `--project=${project}`, `--workers=${workers}`];
     argv.push('--output', join(this.folder, 'output'));
+    if (config !== undefined) argv.push('--config', config);
     if (grep !== undefined) argv.push('--grep', grep);
     if (grepInvert !== undefined) argv.push('--grep-invert', grepInvert);
     const playwright = join(projectFolder, 'node_modules', '.bin', 'playwright');

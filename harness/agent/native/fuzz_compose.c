@@ -56,7 +56,7 @@ static uint64_t odd_value(struct fuzz *fuzz)
 /* Few pages most of the time, now and then enough for a large one. */
 static uint64_t some_pages(struct fuzz *fuzz)
 {
-	if (one_in(fuzz, 12))
+	if (one_in(fuzz, 40))
 		return 512 + fuzz_random(fuzz, 600);
 	return 1 + fuzz_random(fuzz, one_in(fuzz, 3) ? 12 : 3);
 }
@@ -72,7 +72,7 @@ static uint64_t some_bytes(struct fuzz *fuzz)
 static uintptr_t some_place(struct fuzz *fuzz)
 {
 	size_t pages = fuzz->window_bytes / page_bytes();
-	uint64_t page = one_in(fuzz, 4) ? fuzz_random(fuzz, pages / 512) * 512 : fuzz_random(fuzz, 32);
+	uint64_t page = one_in(fuzz, 8) ? fuzz_random(fuzz, pages / 512) * 512 : fuzz_random(fuzz, 16);
 
 	return fuzz->window + page % pages * page_bytes();
 }
@@ -159,23 +159,35 @@ static bool has_room(struct fuzz *fuzz, struct fuzz_call *call)
 	return false;
 }
 
-static bool gives_descriptor(const struct fuzz_ioctl *ioctl)
+static bool tells(const struct fuzz_ioctl *ioctl, char kind)
 {
 	for (unsigned int at = 0; at < ioctl->count; at++)
-		if (ioctl->fields[at].kind == 'D')
+		if (ioctl->fields[at].kind == kind)
 			return true;
 	return false;
 }
 
+/* Those that make buffers more often than others: without any there is little to call. */
+static const struct fuzz_ioctl *some_ioctl(struct fuzz *fuzz)
+{
+	unsigned int first = fuzz_random(fuzz, fuzz->ioctl_count);
+
+	if (one_in(fuzz, 5))
+		for (unsigned int at = first; at < first + fuzz->ioctl_count; at++)
+			if (tells(&fuzz->ioctls[at % fuzz->ioctl_count], 'N'))
+				return &fuzz->ioctls[at % fuzz->ioctl_count];
+	return &fuzz->ioctls[first];
+}
+
 static void make_ioctl(struct fuzz *fuzz, struct fuzz_call *call)
 {
-	const struct fuzz_ioctl *ioctl = &fuzz->ioctls[fuzz_random(fuzz, fuzz->ioctl_count)];
+	const struct fuzz_ioctl *ioctl = some_ioctl(fuzz);
 	unsigned long number = ioctl->number;
 	uint8_t data[FUZZ_ARGUMENT];
 	size_t bytes = ioctl->bytes;
 	int used;
 
-	if (gives_descriptor(ioctl) && !has_room(fuzz, call))
+	if (tells(ioctl, 'D') && !has_room(fuzz, call))
 		return;
 	memcpy(data, ioctl->good, bytes);
 	for (unsigned int at = 0; at < ioctl->count; at++) {
@@ -376,7 +388,7 @@ static const struct {
 	unsigned int weight;
 	void (*make)(struct fuzz *fuzz, struct fuzz_call *call);
 } makers[] = {
-	{ 34, make_ioctl }, { 3, make_ioctl_at }, { 9, make_open }, { 16, make_mmap }, { 5, make_mremap },
+	{ 34, make_ioctl }, { 3, make_ioctl_at }, { 6, make_open }, { 16, make_mmap }, { 5, make_mremap },
 	{ 12, make_range_call }, { 6, make_madvise }, { 10, make_access }, { 4, make_memory },
 	{ 5, make_file_call }, { 1, make_fork },
 };

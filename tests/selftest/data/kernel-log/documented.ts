@@ -313,6 +313,10 @@ export const lookalikes: readonly (readonly [source: string, line: string])[] = 
     'kernel/watchdog.c: lockup_detector_init',
     'NMI watchdog: Enabled. Permanently consumes one hw-PMU counter.',
   ],
+  [
+    'lib/kobject.c: kobject_add_internal, without memory',
+    'kobject_add_internal failed for contigbuf (error: -12 parent: contigbuf.0)',
+  ],
   ['kernel/watchdog.c: watchdog_nmi_probe', 'watchdog: NMI not fully supported'],
   ['kernel/watchdog_perf.c', 'NMI watchdog: Perf NMI watchdog permanently disabled'],
   [

@@ -14,13 +14,16 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 static char *how = "";
 module_param(how, charp, 0444);
@@ -274,6 +277,130 @@ static void cma(void)
 	platform_device_unregister(device);
 }
 
+static void bug_other(void)
+{
+	pr_alert("BUG: provoke was told to say so\n");
+}
+
+/* What follows needs a kernel that looks for it: KASAN, UBSAN, lockdep, DMA_API_DEBUG, ... */
+
+static void write_after_free(void)
+{
+	char *object = kmalloc(64, GFP_KERNEL);
+
+	OPTIMIZER_HIDE_VAR(object);
+	kfree(object);
+	*(volatile char *)(object + 8) = 0x41;
+}
+
+static void shift(void)
+{
+	int volatile bits = 40;
+
+	pr_info("provoke: %d\n", 1 << bits);
+}
+
+static DEFINE_MUTEX(one);
+static DEFINE_MUTEX(other);
+
+static void lock_order(void)
+{
+	mutex_lock(&one);
+	mutex_lock(&other);
+	mutex_unlock(&other);
+	mutex_unlock(&one);
+	mutex_lock(&other);
+	mutex_lock(&one);
+	mutex_unlock(&one);
+	mutex_unlock(&other);
+}
+
+static void keep_lock(void)
+{
+	mutex_lock(&one);
+}
+
+static DEFINE_SPINLOCK(spin_lock_here);
+
+static void bad_spinlock(void)
+{
+#ifdef CONFIG_DEBUG_SPINLOCK
+	spin_lock_here.rlock.magic = 0;
+#endif
+	spin_lock(&spin_lock_here);
+	spin_unlock(&spin_lock_here);
+}
+
+static void sleep_in_spinlock(void)
+{
+	spin_lock(&spin_lock_here);
+	mutex_lock(&one);
+	mutex_unlock(&one);
+	spin_unlock(&spin_lock_here);
+}
+
+static int __rcu *protected;
+
+static void rcu_usage(void)
+{
+	pr_info("provoke: %p\n", rcu_dereference(protected));
+}
+
+static struct timer_list twice;
+
+static void timer_twice(void)
+{
+	timer_setup(&twice, NULL, 0);
+	mod_timer(&twice, jiffies + 100 * HZ);
+	timer_setup(&twice, NULL, 0);
+}
+
+static void dma_twice(void)
+{
+	struct platform_device *device = platform_device_register_simple("provoke", -1, NULL, 0);
+	void *memory = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	dma_addr_t address;
+
+	dma_set_mask_and_coherent(&device->dev, DMA_BIT_MASK(64));
+	address = dma_map_single(&device->dev, memory, PAGE_SIZE, DMA_TO_DEVICE);
+	dma_unmap_single(&device->dev, address, PAGE_SIZE, DMA_TO_DEVICE);
+	dma_unmap_single(&device->dev, address, PAGE_SIZE, DMA_TO_DEVICE);
+	platform_device_unregister(device);
+	kfree(memory);
+}
+
+/* Several, since a register or the stack may by chance still hold the last one's address. */
+static void lose_memory(void)
+{
+	void *memory;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		memory = kmalloc(300, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(memory);
+	}
+}
+
+static void spin_in_work(struct work_struct *unused)
+{
+	spin(12);
+}
+
+static void nothing(struct work_struct *unused)
+{
+}
+
+static DECLARE_WORK(long_work, spin_in_work);
+static DECLARE_WORK(waiting_work, nothing);
+
+static void busy_workqueue(void)
+{
+	schedule_work_on(1, &long_work);
+	msleep(100);
+	schedule_work_on(1, &waiting_work);
+	flush_work(&waiting_work);
+}
+
 static const struct {
 	const char *how;
 	void (*provoke)(void);
@@ -294,6 +421,13 @@ static const struct {
 	{ "cache-leak", cache_leak },
 	{ "duplicate", duplicate }, { "page-allocation", page_allocation },
 	{ "page-order", page_order }, { "cma", cma },
+	{ "bug-other", bug_other }, { "write-after-free", write_after_free },
+	{ "shift", shift },	    { "lock-order", lock_order },
+	{ "keep-lock", keep_lock }, { "spinlock", bad_spinlock },
+	{ "sleep-in-spinlock", sleep_in_spinlock },
+	{ "rcu-usage", rcu_usage }, { "timer-twice", timer_twice },
+	{ "dma-twice", dma_twice }, { "lose-memory", lose_memory },
+	{ "workqueue", busy_workqueue },
 };
 
 static int __init provoke_init(void)
@@ -309,6 +443,11 @@ static int __init provoke_init(void)
 	return -EINVAL;
 }
 module_init(provoke_init);
+
+static void __exit provoke_exit(void)
+{
+}
+module_exit(provoke_exit);
 
 MODULE_DESCRIPTION("Breaks the kernel in one chosen way");
 MODULE_LICENSE("GPL");

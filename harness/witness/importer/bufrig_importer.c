@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Imports dma-bufs as graphics drivers do, with DRM's own two ioctls: a descriptor becomes a handle, and
+ * the memory stays mapped for a device, and for the kernel, until the file is closed; a handle becomes a
+ * descriptor again. For kernels that have no such driver, on machines that are thrown away.
+ */
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iosys-map.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+
+/* include/uapi/drm/drm.h: struct drm_prime_handle and its ioctls. */
+struct prime_handle {
+	__u32 handle;
+	__u32 flags;
+	__s32 fd;
+};
+
+#define PRIME_HANDLE_TO_FD _IOWR('d', 0x2d, struct prime_handle)
+#define PRIME_FD_TO_HANDLE _IOWR('d', 0x2e, struct prime_handle)
+
+static struct platform_device *device;
+
+/* A dma-buf in use; its place in the file's list is its handle. */
+struct import {
+	struct list_head in_file;
+	u32 handle;
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attachment;
+	struct sg_table *table;
+	struct iosys_map map;
+};
+
+struct imports {
+	struct mutex lock;
+	struct list_head all;
+	u32 last;
+};
+
+static void import_end(struct import *import)
+{
+	if (!iosys_map_is_null(&import->map))
+		dma_buf_vunmap_unlocked(import->dmabuf, &import->map);
+	if (!IS_ERR_OR_NULL(import->table))
+		dma_buf_unmap_attachment_unlocked(import->attachment, import->table, DMA_BIDIRECTIONAL);
+	if (!IS_ERR_OR_NULL(import->attachment))
+		dma_buf_detach(import->dmabuf, import->attachment);
+	dma_buf_put(import->dmabuf);
+	kfree(import);
+}
+
+/* What an importer of the same memory would do first: one that only the CPU uses may have no vmap. */
+static int import_begin(struct import *import)
+{
+	int err;
+
+	import->attachment = dma_buf_attach(import->dmabuf, &device->dev);
+	if (IS_ERR(import->attachment))
+		return PTR_ERR(import->attachment);
+	import->table = dma_buf_map_attachment_unlocked(import->attachment, DMA_BIDIRECTIONAL);
+	if (IS_ERR(import->table))
+		return PTR_ERR(import->table);
+	err = dma_buf_vmap_unlocked(import->dmabuf, &import->map);
+	return err == -EINVAL ? 0 : err;
+}
+
+static int fd_to_handle(struct imports *imports, struct prime_handle *argument)
+{
+	struct import *import = kzalloc(sizeof(*import), GFP_KERNEL);
+	int err;
+
+	if (!import)
+		return -ENOMEM;
+	import->dmabuf = dma_buf_get(argument->fd);
+	if (IS_ERR(import->dmabuf)) {
+		err = PTR_ERR(import->dmabuf);
+		kfree(import);
+		return err;
+	}
+	err = import_begin(import);
+	if (err) {
+		import_end(import);
+		return err;
+	}
+	mutex_lock(&imports->lock);
+	argument->handle = import->handle = ++imports->last;
+	list_add(&import->in_file, &imports->all);
+	mutex_unlock(&imports->lock);
+	return 0;
+}
+
+static int handle_to_fd(struct imports *imports, struct prime_handle *argument)
+{
+	struct import *import;
+	int fd = -ENOENT;
+
+	mutex_lock(&imports->lock);
+	list_for_each_entry(import, &imports->all, in_file)
+		if (import->handle == argument->handle) {
+			get_dma_buf(import->dmabuf);
+			fd = dma_buf_fd(import->dmabuf, argument->flags & O_CLOEXEC);
+			if (fd < 0)
+				dma_buf_put(import->dmabuf);
+			break;
+		}
+	mutex_unlock(&imports->lock);
+	argument->fd = fd;
+	return fd < 0 ? fd : 0;
+}
+
+static long importer_ioctl(struct file *file, unsigned int command, unsigned long user)
+{
+	struct imports *imports = file->private_data;
+	struct prime_handle argument;
+	int err = -ENOTTY;
+
+	if (command != PRIME_FD_TO_HANDLE && command != PRIME_HANDLE_TO_FD)
+		return err;
+	if (copy_from_user(&argument, (void __user *)user, sizeof(argument)))
+		return -EFAULT;
+	err = command == PRIME_FD_TO_HANDLE ? fd_to_handle(imports, &argument) : handle_to_fd(imports, &argument);
+	if (err)
+		return err;
+	return copy_to_user((void __user *)user, &argument, sizeof(argument)) ? -EFAULT : 0;
+}
+
+static int importer_open(struct inode *inode, struct file *file)
+{
+	struct imports *imports = kzalloc(sizeof(*imports), GFP_KERNEL);
+
+	if (!imports)
+		return -ENOMEM;
+	mutex_init(&imports->lock);
+	INIT_LIST_HEAD(&imports->all);
+	file->private_data = imports;
+	return 0;
+}
+
+static int importer_release(struct inode *inode, struct file *file)
+{
+	struct imports *imports = file->private_data;
+	struct import *import, *next;
+
+	list_for_each_entry_safe(import, next, &imports->all, in_file)
+		import_end(import);
+	mutex_destroy(&imports->lock);
+	kfree(imports);
+	return 0;
+}
+
+static const struct file_operations importer_operations = {
+	.owner = THIS_MODULE,
+	.open = importer_open,
+	.release = importer_release,
+	.unlocked_ioctl = importer_ioctl,
+};
+
+static struct miscdevice importer_node = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "bufrig-importer",
+	.fops = &importer_operations,
+	.mode = 0600,
+};
+
+static int __init importer_init(void)
+{
+	int err;
+
+	device = platform_device_register_simple("bufrig-importer", -1, NULL, 0);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	err = dma_set_mask_and_coherent(&device->dev, DMA_BIT_MASK(64));
+	if (!err)
+		err = misc_register(&importer_node);
+	if (err)
+		platform_device_unregister(device);
+	return err;
+}
+module_init(importer_init);
+
+static void __exit importer_exit(void)
+{
+	misc_deregister(&importer_node);
+	platform_device_unregister(device);
+}
+module_exit(importer_exit);
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+MODULE_IMPORT_NS("DMA_BUF");
+#else
+MODULE_IMPORT_NS(DMA_BUF);
+#endif
+MODULE_DESCRIPTION("Imports dma-bufs, for tests");
+MODULE_LICENSE("GPL");
