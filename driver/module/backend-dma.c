@@ -114,6 +114,9 @@ static int place(struct contigbuf_buffer *buffer)
 	buffer->vaddr = vaddr + skip;
 	buffer->phys = phys + skip;
 	buffer->dma = buffer->memory.dma.dma + skip;
+	/* 32 bit ARM takes a mask that no memory lies below, and gives what lies beyond. */
+	if ((u64)buffer->dma + buffer->length - 1 > buffer->device->dma_mask)
+		return -ENOMEM;
 	return 0;
 }
 
