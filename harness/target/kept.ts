@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The one guest that is kept up between runs, by a process of its own: a note in the cache tells of it. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LabError } from '../errors.ts';
 import { isAlive, ownIdentity } from '../process-identity.ts';
@@ -33,11 +33,15 @@ export async function noteKept(cacheRoot: string, guest: Omit<KeptGuest, 'keeper
   if ((await keptGuest(cacheRoot)) === undefined) await forgetKept(cacheRoot);
   const kept: KeptGuest = { ...guest, keeper: ownIdentity(), pid: process.pid };
   await mkdir(cacheRoot, { recursive: true });
+  const draft = `${noteIn(cacheRoot)}.${kept.keeper}`;
+  await writeFile(draft, JSON.stringify(kept), { mode: 0o600 });
   try {
-    // Only one of two that start at once may be the one.
-    await writeFile(noteIn(cacheRoot), JSON.stringify(kept), { mode: 0o600, flag: 'wx' });
+    // Whole at once, since every run reads it; and only one of two that start at once may be the one.
+    await link(draft, noteIn(cacheRoot));
   } catch (cause) {
     throw new LabError('ALREADY_UP', 'another guest is kept up already', { cause, hint: 'npx bufrig down' });
+  } finally {
+    await rm(draft, { force: true });
   }
 }
 
