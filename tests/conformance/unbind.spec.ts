@@ -105,9 +105,9 @@ test('PWR-04 a buffer whose name is on its way when the device goes was made bef
       const { page, child } = await StallingPage.make(agent);
       await ioctls.through(child.agent).with(maker, async ({ situation, argument }) => {
         const call = `ioctl-at ${situation.fd} ${maker.request} ${page.address}`;
-        const { met, errno, left } = await page.during(call, argument(size), moment.delay, () =>
-          lifecycle.unbind(binding),
-        );
+        const { met, errno, left } = await page.during(call, argument(size), moment.delay, async () => {
+          await lifecycle.unbind(binding);
+        });
         ends.set(met, errno);
         if (met !== 'writing') return moment.missed(met);
         await lifecycle.bind(binding);
