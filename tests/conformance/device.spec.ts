@@ -81,7 +81,10 @@ forEachStrategy(() => {
     const { mapping } = mapped;
     await mapping.touch('write');
     const frames = await pageTables(mapped);
+    // Where the driver says, which is what a device is told; else where it is.
+    const { physicalAddress: told } = mapped.claimed;
     const physical = (offset: number): number => {
+      if (told !== undefined) return told + offset;
       const address = mapped.address + offset;
       const run = frames.find((one) => one.address <= address && address < one.address + one.bytes);
       return run === undefined ? Number.NaN : run.physicalAddress + address - run.address;
