@@ -25,9 +25,10 @@ static const struct name calls[] = {
 	CALL(finit_module),	CALL(kill),
 	CALL(memfd_create),	CALL(mkdirat),		CALL(mlock2),		CALL(mlockall),
 	CALL(move_pages),	CALL(mseal),		CALL(munlockall),	CALL(openat),
-	CALL(pidfd_getfd),	CALL(pidfd_open),	CALL(pipe2),		CALL(prctl),
+	CALL(perf_event_open),	CALL(pidfd_getfd),	CALL(pidfd_open),	CALL(pipe2),
+	CALL(prctl),
 	CALL(process_madvise),	CALL(process_vm_readv),	CALL(process_vm_writev), CALL(ptrace),
-	CALL(readv),		CALL(remap_file_pages),	CALL(sched_yield),	CALL(splice),
+	CALL(readv),		CALL(reboot),		CALL(remap_file_pages),	CALL(sched_yield),	CALL(splice),
 	CALL(unlinkat),		CALL(unshare),		CALL(userfaultfd),	CALL(vmsplice),		CALL(writev),
 #ifdef SYS_mbind
 	CALL(mbind),
