@@ -9,7 +9,7 @@ import type { GuestFiles, Recipe } from './recipe.ts';
 
 /** @param close called when the target is closed: the guest ends with it */
 export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<void>): Abilities {
-  const { machine, agent } = recipe;
+  const { machine, agent, spec } = recipe;
   const { externalMemory } = guest;
   const { fwCfg: registers } = machine;
   const copyingDevice = registers === undefined ? undefined : { registers, reaches: externalMemory.regions };
@@ -18,7 +18,8 @@ export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<v
     screen: guest.screen,
     externalMemory,
     copyingDevice,
-    busMaster: machine.fwCfgWitness === true ? copyingDevice : undefined,
+    // What a device tree sets aside the kernel itself may be unable to read.
+    busMaster: machine.fwCfgWitness === true || spec.deviceTree !== undefined ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
     examine: () => guest.examine(),
     present: { [agent.sha256]: agent.path },
