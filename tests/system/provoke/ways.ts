@@ -15,6 +15,8 @@ export interface Way {
 const guests: Readonly<Record<string, string>> = {
   // A processor on which the kernel may not simply use what a program may.
   privileges: 'qemu-arm64-16k',
+  // A kernel that looks for it.
+  debug: 'qemu-arm64-debug',
 };
 
 export function projectFor(kind: string): string {
@@ -33,5 +35,57 @@ export const ways: Readonly<Record<string, readonly Way[]>> = {
     { how: 'list', category: 'list-corruption' },
     { how: 'duplicate', category: 'kobject' },
     { how: 'atomic', category: 'atomic-sleep' },
+  ],
+  faults: [
+    { how: 'null', category: 'null-dereference' },
+    { how: 'paging', category: 'paging' },
+    { how: 'undefined', category: 'oops' },
+    { how: 'stack-guard', category: 'stack-overflow' },
+    { how: 'stack-protector', category: 'stack-protector' },
+    { how: 'panic', category: 'panic' },
+  ],
+  memory: [
+    { how: 'usercopy', category: 'usercopy' },
+    { how: 'fortify', category: 'fortify' },
+    { how: 'bad-page', category: 'bad-page' },
+    { how: 'redzone', category: 'slab' },
+    { how: 'double-free', category: 'slab' },
+    { how: 'cache-leak', category: 'slab' },
+  ],
+  hangs: [
+    {
+      how: 'soft-lockup',
+      category: 'soft-lockup',
+      settings: { '/proc/sys/kernel/watchdog_thresh': '2' },
+    },
+    {
+      how: 'rcu-stall',
+      category: 'rcu-stall',
+      settings: {
+        '/proc/sys/kernel/soft_watchdog': '0',
+        '/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout': '3',
+      },
+    },
+    {
+      how: 'hung-task',
+      category: 'hung-task',
+      settings: {
+        '/proc/sys/kernel/hung_task_timeout_secs': '5',
+        '/proc/sys/kernel/hung_task_check_interval_secs': '2',
+      },
+    },
+  ],
+  'debug-memory': [
+    { how: 'use-after-free', category: 'kasan' },
+    { how: 'shift', category: 'ubsan' },
+    { how: 'timer-twice', category: 'debug-objects' },
+    { how: 'dma-twice', category: 'dma-api' },
+  ],
+  'debug-locks': [
+    { how: 'lock-order', category: 'lockdep' },
+    { how: 'keep-lock', category: 'lock-held' },
+    { how: 'spinlock', category: 'spinlock' },
+    { how: 'sleep-in-spinlock', category: 'atomic-sleep' },
+    { how: 'rcu-usage', category: 'rcu-usage' },
   ],
 };
