@@ -253,9 +253,9 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   },
   'PRF-06': { claim: 'mapping and first touch cost what their faults explain' },
   'PRF-07': { claim: 'allocating costs what zeroing does' },
-  'PRF-08': { claim: 'an ioctl costs little more than a system call', missing: 'a measurement' },
-  'PRF-09': { claim: 'handing over costs nothing without importers', missing: 'a measurement' },
-  'PRF-10': { claim: 'forking costs what page tables explain', missing: 'a measurement' },
+  'PRF-08': { claim: 'an ioctl costs little more than a system call' },
+  'PRF-09': { claim: 'handing over costs nothing without importers' },
+  'PRF-10': { claim: 'forking costs what page tables explain' },
   'PRF-11': {
     claim: 'two processes exchange a word as fast as through anonymous memory',
     missing: 'a measurement',
