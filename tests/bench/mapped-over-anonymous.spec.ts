@@ -88,7 +88,7 @@ forEachStrategy(() => {
   }
 
   test(
-    'PRF-01 PRF-02 memory of every cache mode, against small and huge pages',
+    'PRF-01 PRF-02 PRF-05 memory of every cache mode, against small and huge pages',
     { tag: ['@bench', '@plot'], lock: '-exclusive-' },
     async ({ agent, buffers, report, samples }) => {
       for (const cache of buffers.promises.cacheModes) {
