@@ -57,6 +57,10 @@ async function look(agent: Agent): Promise<Record<string, unknown>> {
   return seen;
 }
 
+async function files(agent: Agent): Promise<string[]> {
+  return (await agent.openFiles()).map(({ file }) => file);
+}
+
 test('an agent is started over a line as over SSH', async ({ guest: { target, program } }) => {
   const deadline = Deadline.in(LIMIT);
   const near = await Agent.start(await target.start([program]), 'near', deadline, target.patience);
@@ -68,7 +72,6 @@ test('an agent is started over a line as over SSH', async ({ guest: { target, pr
     deadline,
     target.patience,
   );
-  const files = async (agent: Agent) => (await agent.openFiles()).map(({ file }) => file);
   expect((await files(near))[0]).toMatch(/^\/dev\/vport/);
   expect((await files(far))[0]).toMatch(/^pipe:/);
   expect(await look(near)).toEqual(await look(far));
