@@ -16,6 +16,14 @@ export interface LoadableModule {
   image: Buffer;
 }
 
+/** Whether a kernel has this, as a module or built in. @param directory as of {@link modulesInOrder} */
+export async function hasModule(directory: string, name: string): Promise<boolean> {
+  const [order, builtin] = await Promise.all(
+    ['modules.order', 'modules.builtin'].map((list) => readFile(join(directory, list), 'utf8')),
+  );
+  return `${order}\n${builtin}`.split('\n').some((path) => moduleName(path) === name);
+}
+
 /**
  * The modules and all they depend on, each after what it needs. What is built into the kernel is left out.
  * @param directory lib/modules/RELEASE with its modules.order and modules.builtin
@@ -78,7 +86,11 @@ export function modinfo(image: Buffer, key: string): string[] {
 
 /** `drivers/net/virtio_net.ko` by `virtio_net`. */
 function byName(paths: readonly string[]): Map<string, string> {
-  return new Map(paths.map((path) => [canonical(basename(path).replace(/\.ko(\.xz)?$/, '')), path]));
+  return new Map(paths.map((path) => [moduleName(path), path]));
+}
+
+function moduleName(path: string): string {
+  return canonical(basename(path).replace(/\.ko(\.xz)?$/, ''));
 }
 
 function canonical(name: string): string {

@@ -2,6 +2,7 @@
 /** The table of faults. A further one is one more row. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { contigbuf } from '../profile/contigbuf.ts';
+import { LINES, lineSocket } from '../target/qemu/lines.ts';
 import type { Fault, Scene } from './fault.ts';
 import type { RunningGuest } from './running-guest.ts';
 import { cutPort, cutUnixSocket, whyNoShutdown } from './sockets.ts';
@@ -41,8 +42,25 @@ export const faults: readonly Fault[] = [
     },
   },
   {
+    id: 'line-cut',
+    what: 'the lines into the guest, beyond which the agents are, are cut in the middle of a call',
+    when: inBusy,
+    must: 'LIF-01 is infra: link lost, with the call that had no answer; QEMU and guest run',
+    victim: BUSY,
+    promised: {
+      outcome: 'infra',
+      cause: /LINK_LOST.*no answer yet to: .*line \d into the guest is gone/s,
+    },
+    impossible: whyNoShutdown,
+    inject: async (scene) => {
+      const guest = await inTheMiddle(scene);
+      for (let number = 1; number <= LINES; number++)
+        await cutUnixSocket(guest.pid, `${guest.folder}/${lineSocket(number)}`);
+    },
+  },
+  {
     id: 'link-silent',
-    what: "the guest's network card goes down: the link stays and is silent",
+    what: "the guest's network card and its lines go down: every link stays and is silent",
     when: inBusy,
     must: 'LIF-01 is infra: no answer for as long as a hang would have been noticed, and the kernel is seen to be well',
     victim: BUSY,
@@ -53,7 +71,7 @@ export const faults: readonly Fault[] = [
     inject: async (scene) => {
       const guest = await inTheMiddle(scene);
       // The command's own answer has to come back first.
-      await guest.sh('(sleep 0.3; ip link set eth0 down) >/dev/null 2>&1 </dev/null &');
+      await guest.sh(`(sleep 0.3; ${FALL_SILENT}) >/dev/null 2>&1 </dev/null &`);
     },
   },
   {
@@ -214,6 +232,11 @@ export const faults: readonly Fault[] = [
     inject: (scene) => scene.startTwin(),
   },
 ];
+
+/** Neither QEMU nor who is connected to it is told. */
+const FALL_SILENT = `ip link set eth0 down
+cd /sys/bus/virtio/drivers/virtio_console
+for device in virtio[0-9]*; do echo "$device" >unbind; done`;
 
 /** A file system in memory that is as large as what is in it. */
 const FILL = `set -- $(stat -f -c '%b %f %S' /)

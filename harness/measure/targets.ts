@@ -41,6 +41,7 @@ export const benchTargets: readonly BenchTarget[] = [
     atMost: 1 / 30,
     limit: '1/30 of an ssh exec',
   },
+  { id: 'operation/exec', what: 'one command as the rig runs it in a guest, against the same over SSH' },
   {
     id: 'suite',
     what: 'the default selection on one strategy, 2 workers, isolation per worker, against a cold boot',

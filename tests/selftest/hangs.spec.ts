@@ -64,7 +64,13 @@ test.describe('one hang is noticed by who knows most about it', () => {
         accelerator: 'tcg',
         kernel: 'k',
         initramfs: 'i',
-        ...{ cpus: 2, memoryMiB: 768, append: ['watchdog_thresh=7'], ram: { file: 'r', as: 'file' } },
+        ...{
+          cpus: 2,
+          memoryMiB: 768,
+          append: ['watchdog_thresh=7'],
+          lines: 0,
+          ram: { file: 'r', as: 'file' },
+        },
       },
     );
     const append = argv[argv.indexOf('-append') + 1] ?? '';

@@ -96,6 +96,7 @@ export class BoardGuest {
         memoryMiB: MEMORY_MIB,
         append: ['cma=256M'],
         ram: { file: folder.file('ram'), as: 'file' },
+        lines: 0,
       },
       deadline,
     );

@@ -23,6 +23,12 @@
 
 #define ARGUMENTS_MAX 64
 
+/*
+ * A byte that ends the input, at the beginning of a line: on a port (line.c) nothing else can, without
+ * ending the output, too.
+ */
+#define END_OF_INPUT '\004'
+
 /* One request while it is being served. */
 struct request {
 	unsigned long number;		/* 1 for the first line after the hello */
@@ -59,6 +65,12 @@ void verb_mark(struct request *request);
 
 /* renew.c: the subcommand for a guest that was restored. */
 int renew(const char *now);
+
+/* put.c: the subcommand that writes a file. */
+int put_file(const char *path);
+
+/* line.c: the subcommand that runs programs for a host beyond a port. */
+int answer_calls(void);
 
 /* input.c: lines from stdin. */
 char *input_line(void);			/* next line, without its end, until the next call; or NULL */

@@ -130,6 +130,11 @@ char *input_line(void)
 	}
 	line = buffer + start;
 	bytes = stop - line;
+	if (*line == END_OF_INPUT) {
+		ended = true;
+		start = end;
+		return NULL;
+	}
 	start = searched = stop + 1 - buffer;
 	if (bytes > 0 && line[bytes - 1] == '\r')
 		bytes--;

@@ -61,7 +61,7 @@ static bool drain(int log)
 int follow_kernel_log(void)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char ignored[256];
+	char told[256];
 
 	if (log < 0) {
 		fprintf(stderr, "agent: opening /dev/kmsg: %s\n", strerror(errno));
@@ -77,7 +77,11 @@ int follow_kernel_log(void)
 			return 1;
 		if (poll(streams, 2, -1) < 0 && errno != EINTR)
 			return 1;
-		if (streams[1].revents && read(STDIN_FILENO, ignored, sizeof(ignored)) <= 0)
+		if (!streams[1].revents)
+			continue;
+		ssize_t got = read(STDIN_FILENO, told, sizeof(told));
+
+		if (got <= 0 || memchr(told, END_OF_INPUT, got))
 			/* What was logged before our end is still ours to pass on. */
 			return drain(log) ? 0 : 1;
 	}

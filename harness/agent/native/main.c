@@ -5,6 +5,8 @@
  *   agent         serves requests
  *   agent kmsg    follows the kernel's log
  *   agent renew   makes a restored guest one of its own
+ *   agent put     writes standard input into a file
+ *   agent line    runs programs, itself among them, for a host beyond a guest's port
  */
 #include "agent.h"
 
@@ -174,8 +176,12 @@ int main(int argc, char **argv)
 		return follow_kernel_log();
 	if (argc == 3 && strcmp(argv[1], "renew") == 0)
 		return renew(argv[2]);
+	if (argc == 3 && strcmp(argv[1], "put") == 0)
+		return put_file(argv[2]);
+	if (argc == 2 && strcmp(argv[1], "line") == 0)
+		return answer_calls();
 	if (argc != 1) {
-		fprintf(stderr, "usage: %s [kmsg | renew SECONDS.MMM]\n", argv[0]);
+		fprintf(stderr, "usage: %s [kmsg | renew SECONDS.MMM | put FILE | line]\n", argv[0]);
 		return 2;
 	}
 	/* Blocked in a driver nobody sees the end of stdin; the end of who started us is the same. */

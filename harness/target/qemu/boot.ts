@@ -42,11 +42,14 @@ export async function bootTarget(recipe: Recipe, within: Deadline): Promise<Targ
     const connection = await waitForSsh(await entryTo(guest, recipe, files, deadline), deadline, () =>
       guest.whyDead(),
     );
+    const lines = await guest.lines(recipe);
+    undo.add('close the lines', () => lines?.close());
+    await lines?.answer(deadline);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
     return sshTargetOver(
       connection,
       {
-        ...abilitiesOf(guest, recipe, () => undo.run()),
+        ...abilitiesOf(guest, recipe, lines, () => undo.run()),
         origin: 'booted',
         kernelTree: recipe.kernel.tree,
         kernelModules: recipe.kernel.modules,

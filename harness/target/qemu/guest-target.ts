@@ -2,13 +2,22 @@
 /** What a guest offers as a target beside SSH, however it came up; and how to get into it. */
 import type { Deadline } from '../../deadline.ts';
 import type { ConnectionOptions } from '../ssh/connection.ts';
+import type { Nearby } from '../ssh/nearby.ts';
 import type { Abilities } from '../ssh/ssh-target.ts';
 import type { Guest } from './guest.ts';
 import { hangLimits } from './hang-limits.ts';
 import type { GuestFiles, Recipe } from './recipe.ts';
 
-/** @param close called when the target is closed: the guest ends with it */
-export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<void>): Abilities {
+/**
+ * @param nearby the lines into it
+ * @param close called when the target is closed: the guest ends with it
+ */
+export function abilitiesOf(
+  guest: Guest,
+  recipe: Recipe,
+  nearby: Nearby | undefined,
+  close: () => Promise<void>,
+): Abilities {
   const { machine, agent, spec } = recipe;
   const { externalMemory } = guest;
   const { fwCfg: registers } = machine;
@@ -22,6 +31,7 @@ export function abilitiesOf(guest: Guest, recipe: Recipe, close: () => Promise<v
     busMaster: machine.fwCfgWitness === true || spec.deviceTree !== undefined ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
     examine: () => guest.examine(),
+    nearby,
     present: { [agent.sha256]: agent.path },
     onClose: close,
   };

@@ -13,9 +13,11 @@ import { ConsoleFile } from './console-file.ts';
 import { examineGuest } from './examination.ts';
 import { hangArguments, hangLimits } from './hang-limits.ts';
 import type { Machine } from './machines.ts';
+import { Lines, lineSocket } from './lines.ts';
 import { loadState, saveState } from './migration.ts';
 import { memoryOfProcess } from './process-memory.ts';
 import { Qmp } from './qmp.ts';
+import type { Recipe } from './recipe.ts';
 import type { RunFolder } from './run-folder.ts';
 import { RamfbScreen } from './screen.ts';
 
@@ -35,6 +37,8 @@ export interface GuestOptions extends MachineOptions {
   /** Kernel arguments beside the console. */
   append: string[];
   ram: GuestRam;
+  /** How many lines lead into it; see lines.ts. */
+  lines: number;
 }
 
 export interface GuestRam {
@@ -123,6 +127,11 @@ export class Guest {
   async restore(state: Buffer, deadline: Deadline): Promise<void> {
     await loadState(this.qmp, this.#folder.file('state.sock'), state, deadline, () => this.whyDead());
     await this.qmp.execute('cont', {}, deadline);
+  }
+
+  /** The lines into it, connected; undefined when it has none. Whoever gets them closes them. */
+  async lines({ spec, agent }: Pick<Recipe, 'spec' | 'agent'>): Promise<Lines | undefined> {
+    return this.#options.lines === 0 ? undefined : Lines.connect(spec.name, agent.path, this.#folder);
   }
 
   get qmp(): Qmp {
@@ -214,6 +223,7 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     // No boot from the network, hence no need for its ROM file.
     ...['-device', `${machine.networkDevice},netdev=net,romfile=`],
     ...['-object', 'rng-random,id=rng,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng'],
+    ...lineArguments(folder, options),
     // Scans a picture out of the guest's memory, see driver/helpers/draw.c. Nobody has to look.
     ...['-device', 'ramfb'],
     // Gives fw_cfg a file that a guest may write, see harness/agent/native/bus_master.c.
@@ -223,6 +233,26 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
     ...(options.deviceTree === undefined ? [] : ['-dtb', options.deviceTree]),
   ];
+}
+
+/**
+ * Measured under emulation: a request to the agent takes a tenth less time when the processor that
+ * writes to the port does so itself, and interrupts are those of a wire.
+ */
+const UNDER_EMULATION = ',ioeventfd=off,vectors=0';
+
+function lineArguments(folder: Pick<RunFolder, 'file'>, { lines, accelerator }: GuestOptions): string[] {
+  if (lines === 0) return [];
+  const how = accelerator === 'tcg' ? UNDER_EMULATION : '';
+  const ports = Array.from({ length: lines }, (_, index) => index + 1).flatMap((number) => {
+    const socket = `path=${folder.file(lineSocket(number))},server=on,wait=off`;
+    return [
+      ...['-chardev', `socket,id=line${number},${socket}`],
+      ...['-device', `virtserialport,chardev=line${number},nr=${number},name=bufrig.${number}`],
+    ];
+  });
+  // Port 0 is for a console.
+  return ['-device', `virtio-serial-pci,max_ports=${lines + 1}${how}`, ...ports];
 }
 
 export function machineArguments({ machine, accelerator, cpus, memoryMiB }: MachineOptions): string[] {

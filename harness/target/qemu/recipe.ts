@@ -9,6 +9,7 @@ import { provide } from '../../build/host-packages.ts';
 import { baseInitramfs } from '../../build/initramfs.ts';
 import { guestKernel } from '../../build/guest-kernel.ts';
 import type { DebianKernel } from '../../build/kernel.ts';
+import { hasModule } from '../../build/kernel-modules.ts';
 import { newHostKey, newLoginKey, perRunArchive } from '../../build/per-run.ts';
 import { buildAgent } from '../../build/program.ts';
 import { Deadline } from '../../deadline.ts';
@@ -19,6 +20,7 @@ import type { QemuSpec } from '../spec.ts';
 import { chooseAccelerator, patienceUnder, type Accelerator, type AcceleratorName } from './accelerator.ts';
 import { deviceTreeWith } from './device-tree.ts';
 import { Guest, type GuestOptions, type GuestRam } from './guest.ts';
+import { LINES } from './lines.ts';
 import { machineNamed, type Machine } from './machines.ts';
 import { RunFolder } from './run-folder.ts';
 
@@ -26,6 +28,9 @@ import { RunFolder } from './run-folder.ts';
 const KVM_PROBE_LIMIT = 15_000;
 /** Directory in the guest that is the rig's own when it is made; a RAM disk like everything there. */
 export const GUEST_DIRECTORY = '/var/bufrig';
+
+/** The kernel's driver of virtio ports. */
+const LINE_MODULE = 'virtio_console';
 
 /** The rig's agent, which a guest has from the start. */
 export interface GuestProgram {
@@ -51,6 +56,8 @@ export interface Recipe {
   append: string[];
   /** Path of the device tree, if it is not the machine's own. */
   deviceTree?: string | undefined;
+  /** How many lines lead into a guest: none where its kernel knows no virtio ports. */
+  lines: number;
 }
 
 /** Who a guest is and who may log in: files on the host, see {@link layOut}. */
@@ -75,11 +82,13 @@ export async function recipeFor(
   const host = { searchPath: settings.searchPath, say: announce };
   await provide(guestNeeds(architecture, programs), host);
   const kernel = await guestKernel(cache, { architecture, ...spec.kernel }, settings.searchPath);
-  const { file: initramfs } = await baseInitramfs(cache, { kernel });
+  const hasLines = await hasModule(kernel.modules, LINE_MODULE);
+  const { file: initramfs } = await baseInitramfs(cache, { kernel, modules: hasLines ? [LINE_MODULE] : [] });
   const agent = programIn(GUEST_DIRECTORY, await readFile(await buildAgent(cache, programs)));
   const qemuVersion = await versionOf(architectureFacts(architecture).qemu.program);
   const append = [...spec.append, ...settings.append];
-  const parts = { spec, machine, kernel, initramfs, agent, qemuVersion, append };
+  const lines = hasLines ? LINES : 0;
+  const parts = { spec, machine, kernel, initramfs, agent, qemuVersion, append, lines };
   const accelerator = await chooseAccelerator(machine, qemuVersion, cache, () => {
     announce(`${spec.name}: trying whether a guest makes progress under KVM`);
     const trial = { ...parts, accelerator: { name: 'kvm' as const, reason: '' }, patience: 1 };
@@ -117,11 +126,11 @@ export async function layOut(recipe: Recipe, directory: string): Promise<GuestFi
 }
 
 export function guestOptions(recipe: Recipe, initramfs: string, ram: GuestRam): GuestOptions {
-  const { machine, accelerator, kernel, spec, append, deviceTree } = recipe;
+  const { machine, accelerator, kernel, spec, append, deviceTree, lines } = recipe;
   const { cpus, memoryMiB } = spec;
   return {
     ...{ machine, accelerator: accelerator.name, kernel: kernel.image, initramfs },
-    ...{ cpus, memoryMiB, append, ram, deviceTree },
+    ...{ cpus, memoryMiB, append, ram, deviceTree, lines },
   };
 }
 

@@ -24,7 +24,7 @@ import { guestOptions, layOut, ramBytes, type GuestFiles, type Recipe } from './
 import { RunFolder } from './run-folder.ts';
 
 /** Changes when a state is saved, kept or restored in another way than before. */
-const FORMAT = 'saved-guest-1';
+const FORMAT = 'saved-guest-2';
 const KIND = 'guest';
 /** Places of the RAM file, evenly spread, that are compared before each use: 2 ms. */
 const SAMPLES = 256;

@@ -4,48 +4,19 @@ import { constants } from 'node:os';
 import type { ClientChannel } from 'ssh2';
 import { LabError } from '../../errors.ts';
 import type { Ending } from '../../process.ts';
+import { Tap } from '../tap.ts';
 import type { RemoteProcess } from '../target.ts';
 
 /** Bytes of standard error that are kept for a listener that has not come yet. */
 const KEPT_STDERR = 64 * 1024;
-
-/** Reads a stream all the time and keeps what came before the first listener for it. */
-class Tap {
-  #early: Buffer[] | undefined = [];
-  #earlyBytes = 0;
-  readonly #listeners: Array<(chunk: Buffer) => void> = [];
-  readonly #keep: number;
-
-  /** @param keep bytes to hold for the first listener; the oldest go first */
-  constructor(stream: NodeJS.ReadableStream, keep: number) {
-    this.#keep = keep;
-    stream.on('data', (chunk: Buffer) => this.#take(chunk));
-  }
-
-  listen(listener: (chunk: Buffer) => void): void {
-    this.#listeners.push(listener);
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const chunk of early) listener(chunk);
-  }
-
-  #take(chunk: Buffer): void {
-    for (const listener of this.#listeners) listener(chunk);
-    if (this.#early === undefined) return;
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.length;
-    while (this.#earlyBytes > this.#keep && this.#early.length > 1)
-      this.#earlyBytes -= this.#early.shift()?.length ?? 0;
-  }
-}
 
 export class ChannelProcess implements RemoteProcess {
   readonly ended: Promise<Ending>;
   /** It was told that there is no more input, and has not been given up. */
   leaving = false;
   readonly #channel: ClientChannel;
-  readonly #stdout: Tap;
-  readonly #stderr: Tap;
+  readonly #stdout = new Tap(Number.POSITIVE_INFINITY);
+  readonly #stderr = new Tap(KEPT_STDERR);
   readonly #linkLoss: () => LabError | undefined;
   readonly #what: string;
   #closed = false;
@@ -58,8 +29,8 @@ export class ChannelProcess implements RemoteProcess {
     this.#channel = channel;
     this.#what = what;
     this.#linkLoss = linkLoss;
-    this.#stdout = new Tap(channel, Number.POSITIVE_INFINITY);
-    this.#stderr = new Tap(channel.stderr, KEPT_STDERR);
+    channel.on('data', (chunk: Buffer) => this.#stdout.take(chunk));
+    channel.stderr.on('data', (chunk: Buffer) => this.#stderr.take(chunk));
     // Writing to a process that is gone shows in how it ended.
     channel.on('error', () => {});
     this.ended = this.#end();

@@ -38,6 +38,7 @@ export class Connection {
   readonly #oneAtATime: boolean;
   readonly #processes = new Set<ChannelProcess>();
   readonly #closed: Promise<void>;
+  readonly #onLoss: Array<(loss: LabError) => void> = [];
   #loss: LabError | undefined;
 
   private constructor(options: ConnectionOptions, { client, banner, hostKey }: Entry) {
@@ -84,6 +85,12 @@ export class Connection {
   /** How the link was lost; undefined while it stands. */
   get loss(): LabError | undefined {
     return this.#loss;
+  }
+
+  /** @param listener told once, when the link is lost */
+  onLoss(listener: (loss: LabError) => void): void {
+    if (this.#loss === undefined) this.#onLoss.push(listener);
+    else listener(this.#loss);
   }
 
   /**
@@ -207,9 +214,12 @@ export class Connection {
   #lose(why: string): void {
     const seconds = this.#silence / 1000;
     const how = why.startsWith('Keepalive') ? `the target did not answer for ${seconds} s` : why;
-    this.#loss ??= new LabError('LINK_LOST', `${this.who}: the SSH connection is gone: ${how}`, {
+    if (this.#loss !== undefined) return;
+    const loss = new LabError('LINK_LOST', `${this.who}: the SSH connection is gone: ${how}`, {
       hint: 'the console or the log of the target tells whether its kernel still runs',
     });
+    this.#loss = loss;
+    for (const listener of this.#onLoss) listener(loss);
   }
 
   /** The login shell must hand arguments on unchanged and print nothing of its own. */

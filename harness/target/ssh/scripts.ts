@@ -34,9 +34,15 @@ export function putScript(path: string, bytes: number, sha256: string): string[]
 }
 
 /**
- * The command that runs `argv` under a mark, with a PATH that has the administrator's programs and
- * with messages in English, which is what the rig can read.
+ * What a command of the rig's has in its environment: a mark, a PATH that has the administrator's
+ * programs, and messages in English, which is what the rig can read.
  */
+export function environmentOf(mark: string, path: string): Record<string, string> {
+  return { [MARK]: `${mark}/`, PATH: path, LC_ALL: 'C' };
+}
+
+/** The command that runs `argv` in {@link environmentOf}. */
 export function marked(mark: string, path: string, argv: readonly string[]): string[] {
-  return ['env', `${MARK}=${mark}/`, `PATH=${path}`, 'LC_ALL=C', ...argv];
+  const variables = Object.entries(environmentOf(mark, path)).map(([name, value]) => `${name}=${value}`);
+  return ['env', ...variables, ...argv];
 }

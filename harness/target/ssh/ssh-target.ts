@@ -15,14 +15,15 @@ import type {
   Target,
   TargetFacts,
 } from '../target.ts';
-import type { Connection } from './connection.ts';
 import { mountOf, type Keeper } from './directory.ts';
 import { explainLoss, type Examine, type WhyDead } from './loss.ts';
-import { killScript, marked, plainPutScript, putScript } from './scripts.ts';
+import type { Nearby } from './nearby.ts';
+import type { Link } from './pending.ts';
+import { environmentOf, killScript, marked, plainPutScript, putScript } from './scripts.ts';
 
 /** A machine that was looked at and found fit. */
 export interface ReadyMachine {
-  connection: Connection;
+  connection: Link;
   keeper: Pick<Keeper, 'directory' | 'stop'> | OwnDirectory;
   facts: TargetFacts;
   kernelTree: KernelTree;
@@ -52,6 +53,8 @@ export interface Abilities {
   examine?: Examine | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
   present?: Readonly<Record<string, string>> | undefined;
+  /** A shorter way than SSH, for the files that are present and for commands; to a login that is root's. */
+  nearby?: Nearby | undefined;
   origin?: Target['origin'];
   /** Called by close() after the connection has ended, also when cleaning up on the target failed. */
   onClose?: (() => Promise<void>) | undefined;
@@ -73,10 +76,11 @@ export class SshTarget implements Target {
   declare readonly whyDead?: WhyDead;
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
-  readonly #connection: Connection;
+  readonly #connection: Link;
   readonly #onClose: Abilities['onClose'];
   readonly #examine: Abilities['examine'];
   readonly #present: Readonly<Record<string, string>>;
+  readonly #nearby: Nearby | undefined;
   readonly #started = new Set<RemoteProcess>();
   readonly #files = new Map<string, Promise<string>>();
   #marks = 0;
@@ -88,6 +92,9 @@ export class SshTarget implements Target {
     this.#onClose = abilities.onClose;
     this.#examine = abilities.examine;
     this.#present = abilities.present ?? {};
+    this.#nearby = abilities.nearby;
+    // Whoever looks whether the machine still answers looks at the connection.
+    machine.connection.onLoss((loss) => this.#nearby?.lose(loss));
     this.facts = machine.facts;
     this.patience = machine.connection.patience;
     this.kernelTree = machine.kernelTree;
@@ -109,7 +116,8 @@ export class SshTarget implements Target {
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<Result> {
     const mark = this.#nextMark();
     try {
-      return await this.#connection.exec(this.#asRoot(mark, argv), options, argv);
+      const near = this.#nearby?.exec(argv, this.#environment(mark), options);
+      return await (near ?? this.#connection.exec(this.#asRoot(mark, argv), options, argv));
     } catch (error) {
       // Giving a channel up does not end what runs behind it.
       if (error instanceof LabError && error.code === 'DEADLINE') this.#kill(mark);
@@ -125,7 +133,7 @@ export class SshTarget implements Target {
 
   async start(argv: readonly string[]): Promise<RemoteProcess> {
     try {
-      const process = await this.#connection.start(this.#asRoot(this.#nextMark(), argv), argv);
+      const process = await this.#begin(argv);
       const ended = process.ended.catch(async (error: unknown) => {
         throw await this.#explained(error);
       });
@@ -142,6 +150,14 @@ export class SshTarget implements Target {
     } catch (error) {
       throw await this.#explained(error);
     }
+  }
+
+  /** Only the rig's own program can be told over the shorter way that its input has ended. */
+  async #begin(argv: readonly string[]): Promise<RemoteProcess> {
+    const mark = this.#nextMark();
+    const own = Object.values(this.#present).includes(argv[0] ?? '');
+    const near = own ? this.#nearby?.start(argv, this.#environment(mark)) : undefined;
+    return near ?? this.#connection.start(this.#asRoot(mark, argv), argv);
   }
 
   put(content: Buffer, name: string): Promise<string> {
@@ -166,7 +182,8 @@ export class SshTarget implements Target {
   async #send(content: Buffer, path: string, sha256: string): Promise<string> {
     const deadline = Deadline.in(LIMITS.put * this.patience);
     const ownMachine = this.#machine.keeper.stop === undefined;
-    const script = ownMachine ? plainPutScript(path) : putScript(path, content.length, sha256);
+    const plain = (): string[] => this.#nearby?.putting(path) ?? plainPutScript(path);
+    const script = ownMachine ? plain() : putScript(path, content.length, sha256);
     const result = await this.exec(script, { input: content, deadline });
     if (result.code === 0) return path;
     const said =
@@ -223,6 +240,10 @@ export class SshTarget implements Target {
 
   #asRoot(mark: string, argv: readonly string[]): string[] {
     return [...this.#machine.prefix, ...marked(mark, this.#machine.path, argv)];
+  }
+
+  #environment(mark: string): Record<string, string> {
+    return environmentOf(mark, this.#machine.path);
   }
 
   #kill(mark: string): void {

@@ -13,6 +13,7 @@ import { gatherFacts, type MachineFacts } from './facts.ts';
 import { describeKey } from './host-keys.ts';
 import { findKernelTree, type KernelTreeChoice } from './kernel-tree.ts';
 import { explainLoss } from './loss.ts';
+import type { Link } from './pending.ts';
 import { SshTarget, type Abilities } from './ssh-target.ts';
 
 /** What a target over an open connection needs beside it, and the abilities its machine has. */
@@ -59,7 +60,13 @@ export async function sshTargetOver(
     const { who } = connection;
     const kernelTree = await findKernelTree(options.kernelTree, who, machine.kernelRelease, machine.native);
     const keeper = await Keeper.start(connection, prefix, options.directory ?? '/tmp', deadline);
-    const facts = describe(connection, machine, prefix, options);
+    const facts = describe(connection.name, machine, options);
+    Object.assign(facts.details, {
+      address: formatAddress(connection.address),
+      'SSH server': connection.banner,
+      'host key': describeKey(connection.hostKey.blob),
+      ...(prefix.length === 0 ? {} : { root: `through ${prefix.join(' ')}` }),
+    });
     return new SshTarget(
       { connection, keeper, facts, kernelTree, prefix, path: adminPath(machine.path) },
       options,
@@ -72,18 +79,18 @@ export async function sshTargetOver(
 
 /**
  * A machine that was looked at before, and that ends when the target is closed.
+ * @param name of the target
  * @param directory on the machine that is the rig's own
  */
 export function knownTargetOver(
-  connection: Connection,
+  connection: Link,
+  name: string,
   machine: MachineFacts,
   directory: string,
   options: Omit<OverOptions, 'kernelTree' | 'directory'> & { kernelTree: KernelTree },
 ): Target {
   const { kernelTree } = options;
-  const facts = describe(connection, machine, [], options);
-  // Another one for each of many copies, and of no use afterwards.
-  delete facts.details['address'];
+  const facts = describe(name, machine, options);
   const path = adminPath(machine.path);
   return new SshTarget({ connection, keeper: { directory }, facts, kernelTree, prefix: [], path }, options);
 }
@@ -113,13 +120,12 @@ async function checkSudo(
 }
 
 function describe(
-  connection: Connection,
+  name: string,
   machine: MachineFacts,
-  prefix: readonly string[],
   { details, accelerator = 'none', programs }: Pick<OverOptions, 'details' | 'accelerator' | 'programs'>,
 ): TargetFacts {
   return {
-    name: connection.name,
+    name,
     kernelRelease: machine.kernelRelease,
     machine: machine.machine,
     pageBytes: machine.pageBytes,
@@ -130,10 +136,6 @@ function describe(
       ...details,
       ...(machine.model === undefined ? {} : { model: machine.model }),
       'kernel version': machine.kernelVersion,
-      address: formatAddress(connection.address),
-      'SSH server': connection.banner,
-      'host key': describeKey(connection.hostKey.blob),
-      ...(prefix.length === 0 ? {} : { root: `through ${prefix.join(' ')}` }),
     },
   };
 }

@@ -15,8 +15,6 @@ export interface Way {
 const guests: Readonly<Record<string, string>> = {
   // A processor on which the kernel may not simply use what a program may.
   privileges: 'qemu-arm64-16k',
-  // A kernel that looks for it.
-  debug: 'qemu-arm64-debug',
 };
 
 export function projectFor(kind: string): string {
@@ -74,18 +72,5 @@ export const ways: Readonly<Record<string, readonly Way[]>> = {
         '/proc/sys/kernel/hung_task_check_interval_secs': '2',
       },
     },
-  ],
-  'debug-memory': [
-    { how: 'use-after-free', category: 'kasan' },
-    { how: 'shift', category: 'ubsan' },
-    { how: 'timer-twice', category: 'debug-objects' },
-    { how: 'dma-twice', category: 'dma-api' },
-  ],
-  'debug-locks': [
-    { how: 'lock-order', category: 'lockdep' },
-    { how: 'keep-lock', category: 'lock-held' },
-    { how: 'spinlock', category: 'spinlock' },
-    { how: 'sleep-in-spinlock', category: 'atomic-sleep' },
-    { how: 'rcu-usage', category: 'rcu-usage' },
   ],
 };
