@@ -29,11 +29,15 @@ async function fresh(agent: Agent, values: Situation['values']): Promise<Situati
 }
 
 /** An open file that is bound to a buffer of {@link PAGES} pages, which id 0 names there. */
-async function bound(agent: Agent, values: Situation['values'], flags = 0): Promise<Situation> {
+async function bound(
+  agent: Agent,
+  values: Situation['values'],
+  backend: number = abi.backend.CONTIGBUF_BACKEND_AUTO,
+): Promise<Situation> {
   const situation = await fresh(agent, values);
   const bufferBytes = PAGES * agent.pageBytes;
   const { id } = await call(agent, situation.fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc, {
-    flags,
+    backend,
     bytes: bufferBytes,
     naming: abi.naming.CONTIGBUF_NAMING_FD,
   });
@@ -95,6 +99,8 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     makesBuffer: true,
+    // A file of many buffers holds none of them.
+    otherwise: [{ naming: abi.naming.CONTIGBUF_NAMING_COOKIE }],
     sizedBy: 'bytes',
     errors: ['EBUSY', 'EOPNOTSUPP', 'EPERM', 'EDQUOT', 'ENOMEM', 'EOVERFLOW', 'ENOSPC'],
     prepare: (agent) => fresh(agent, { bytes: agent.pageBytes + 1, naming: abi.naming.CONTIGBUF_NAMING_FD }),
@@ -219,7 +225,8 @@ const calls: readonly IoctlCall[] = [
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
     makesDmaBuf: { flags: 'fd_flags', readOnly: 0, readWrite: O_RDWR, closeOnExec: O_CLOEXEC },
     errors: ['ENOENT', 'EACCES', 'EOPNOTSUPP', 'EMFILE', 'ENFILE', 'ENOMEM'],
-    prepare: (agent) => bound(agent, { fd_flags: O_RDWR | O_CLOEXEC }),
+    // Memory that the device tree sets aside need not be fit for it.
+    prepare: (agent) => bound(agent, { fd_flags: O_RDWR | O_CLOEXEC }, abi.backend.CONTIGBUF_BACKEND_PAGES),
   },
 ];
 

@@ -24,6 +24,7 @@ export const contigbufSystem: SystemView = {
     parameters: ['devices=2'],
     nodes: [DEVICE, `/dev/${instance(1)}`],
     bindings: [binding(0), binding(1)],
+    most: { devices: 32, exceeded: ['ENOSPC'] },
   },
   quota: {
     perOpenFile: '/sys/module/contigbuf/parameters/quota_open',

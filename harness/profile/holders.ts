@@ -40,6 +40,29 @@ export async function holdersOf(
   return readHolders(stdout);
 }
 
+/**
+ * $1: where processes are listed. Flags are the seventh word behind the name (proc(5), stat); of them
+ * PF_EXITING (linux/sched.h). A zombie has given back everything already.
+ */
+const LOOK_FOR_ENDING = `for process in "$1"/[0-9]*; do
+	{ read -r line <"$process/stat"; } 2>/dev/null || continue
+	set -- \${line##*) }
+	[ "$1" != Z ] && [ "$1" != X ] && [ $(($7 & 4)) -ne 0 ] && echo "\${process##*/}"
+done; :`;
+
+/**
+ * Processes that are on their way out and still give back what they had: the more mappings, the longer.
+ * @throws LabError when the target cannot be asked
+ */
+export async function endingProcesses(
+  target: Pick<Target, 'execOk'>,
+  deadline: Deadline,
+  processes = '/proc',
+): Promise<number[]> {
+  const { stdout } = await target.execOk(['sh', '-c', LOOK_FOR_ENDING, 'sh', processes], { deadline });
+  return stdout.split('\n').filter(Boolean).map(Number);
+}
+
 /** Reads what the script says. */
 export function readHolders(said: string): Holder[] {
   return said

@@ -45,6 +45,8 @@ export interface IoctlCall {
   returnsDescriptor?: true;
   /** Makes a buffer. */
   makesBuffer?: true;
+  /** Values with which it makes one that belongs to somebody else, or is named in another way. */
+  otherwise?: readonly Readonly<Record<string, number>>[];
   /** The field that says how many bytes the buffer is to have. */
   sizedBy?: string;
   /** Tells facts about a buffer: the field with its size in bytes. */

@@ -37,6 +37,8 @@ export interface Instances {
   nodes: readonly [string, string];
   /** Where each one's binding is. */
   bindings: readonly [Binding, Binding];
+  /** How many there are numbers for, and how one more is refused. */
+  most?: { devices: number; exceeded: readonly string[] };
 }
 
 export interface Quota {

@@ -88,6 +88,24 @@ forEachStrategy(() => {
   }
 
   test(
+    'PRF-05 reading memory that is not cached, against anonymous memory',
+    { tag: '@bench', lock: '-exclusive-' },
+    async ({ agent, buffers, report, samples }) => {
+      const modes = buffers.promises.cacheModes.filter((cache) => cache !== 'cached');
+      test.skip(modes.length === 0, 'the driver gives cached memory only');
+      for (const cache of modes) {
+        const { ok: buffer } = await agent.attempt(() => buffers.allocate({ bytes: MIB, cache }));
+        if (buffer === undefined) continue;
+        await report({
+          id: `mapped-over-anonymous/uncached/${buffers.strategy}/${cache}`,
+          title: `reading 1 MiB of ${cache} memory, ${buffers.strategy}`,
+          ...(await measured(agent, buffer, { kernel: 'read', samples })),
+        });
+      }
+    },
+  );
+
+  test(
     'PRF-01 PRF-02 memory of every cache mode, against small and huge pages',
     { tag: ['@bench', '@plot'], lock: '-exclusive-' },
     async ({ agent, buffers, report, samples }) => {

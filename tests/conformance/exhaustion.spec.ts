@@ -14,6 +14,8 @@ import {
   sacrifice,
   repeat,
   test,
+  type Agent,
+  type Buffers,
   type Expectation,
 } from '../../fixtures/index.ts';
 import type { Outcome } from '../../harness/judge/observation.ts';
@@ -161,21 +163,25 @@ test('RES-10 a buffer is charged to a control group, or is not, as documented', 
   target,
 }) => {
   orSkip(target.externalMemory, 'control groups are set up only on machines that are thrown away');
-  const bytes = 32 * MIB;
+  const [pieces, bytes] = [16, 2 * MIB];
   const group = '/tmp/bufrig-cgroup/one';
   const set = await target.exec(['sh', '-c', SET_UP_GROUP, 'sh', '/tmp/bufrig-cgroup', group]);
   test.skip(set.code !== 0, `this kernel has no control groups for memory: ${set.stderr.trim()}`);
   const charged = async () => Number(await agent.readText(`${group}/memory.current`));
-  const child = await agent.fork();
-  const procs = await agent.open(`${group}/cgroup.procs`, 'wronly');
-  await agent.write(procs, Buffer.from(String(child.pid)));
-  const before = await charged();
-  const buffer = await buffers.others({ agent: child.agent }).allocate({ bytes });
-  await (await buffer.map()).mapping.touch('write');
-  const risen = (await charged()) - before;
-  await child.exit();
-  if (buffers.promises.charged === true) expect(risen, 'bytes charged').toBeGreaterThan(0.9 * bytes);
-  else expect(risen, 'bytes charged').toBeLessThan(0.1 * bytes);
+  for (const memory of [undefined, ...(await memoriesOn(agent, buffers))]) {
+    const child = await agent.fork();
+    const procs = await agent.open(`${group}/cgroup.procs`, 'wronly');
+    await agent.write(procs, Buffer.from(String(child.pid)));
+    const before = await charged();
+    const own = buffers.others({ agent: child.agent });
+    for (let piece = 0; piece < pieces; piece++)
+      await (await (await own.allocate({ bytes, memory })).map()).mapping.touch('write');
+    const share = ((await charged()) - before) / (pieces * bytes);
+    await child.exit();
+    const what = `part of a buffer that is charged, ${memory ?? 'of whatever memory'}`;
+    if (buffers.promises.charged === true) expect(share, what).toBeGreaterThan(0.9);
+    else expect(share, what).toBeLessThan(0.1);
+  }
 });
 
 test('RES-08 without a free descriptor nothing is made, a thousand times', async ({
@@ -241,3 +247,11 @@ test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ ag
   );
   await expect(balance).toBalance();
 });
+
+/** The kinds of memory that can be asked for by name. */
+async function memoriesOn(agent: Agent, { promises }: Buffers): Promise<string[]> {
+  const names: string[] = [];
+  for (const [name, { absence }] of Object.entries(promises.memories))
+    if ((await absence?.(agent)) === undefined) names.push(name);
+  return names;
+}

@@ -6,6 +6,7 @@
  */
 import {
   canFailAllocations,
+  DryCache,
   expect,
   failingNth,
   forEachStrategy,
@@ -18,6 +19,9 @@ import { fieldsOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 const PAGES = 5;
 /** More allocations than one call may make; reaching it means that they never ended. */
 const MOST = 500;
+
+/** What tables of names, descriptors, dma-bufs and a driver's own objects are made of. */
+const CACHES = ['radix_tree_node', 'filp', 'dentry', 'inode_cache', 'kmalloc-128', 'kmalloc-cg-256'];
 
 forEachStrategy(() => {
   test('RES-05 any allocation of the kernel may fail while a buffer is made, mapped and freed', async ({
@@ -71,11 +75,11 @@ test('RES-05 any allocation of the kernel may fail while a device is given to th
   const binding = orSkip(driver.profile.system.binding, 'the driver has no device that can be taken from it');
   const open = () => agent.attempt(() => agent.open(driver.profile.device, 'rdwr'));
   const bind = await agent.open(`${binding.driver}/bind`, 'wronly');
-  await lifecycle.unbind(binding);
+  const name = await lifecycle.unbind(binding);
   const refusals: Record<string, number> = {};
   for (let nth = 1, last = 1; last > 0; nth++) {
     expect(nth, 'allocations while it is bound').toBeLessThan(MOST);
-    const work = () => agent.write(bind, Buffer.from(binding.device));
+    const work = () => agent.write(bind, Buffer.from(name));
     const { outcome, failed } = await failingNth(agent, nth, work);
     const { errno = 'none' } = outcome;
     if (errno !== 'none') refusals[errno] = (refusals[errno] ?? 0) + 1;
@@ -125,5 +129,42 @@ test('IOC-08 an ioctl in which any allocation fails is refused as documented, an
     await expect(balance).toBalance();
   }
   expect(failures, 'calls in which an allocation failed').toBeGreaterThan(0);
+  await expect(calls).toEndAsExpected();
+});
+
+test('IOC-08 an ioctl for which one kind of kernel memory has run out is refused as documented', async ({
+  agent,
+  ready,
+  ioctls,
+  balanceOf,
+}) => {
+  test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
+  const clerk = await ready.startAgent();
+  const calls: Expectation[] = [];
+  for (const kind of CACHES) {
+    const dry = await DryCache.prepare(clerk, agent, kind);
+    if (dry === undefined) continue;
+    const balance = await balanceOf(`calls without ${kind}`, async () => {
+      for (const call of ioctls.calls)
+        await ioctls.with(call, async ({ situation, argument }) => {
+          const { ok, errno = '' } = await dry.during(() =>
+            agent.ioctl(situation.fd, call.request, argument()),
+          );
+          calls.push({
+            call: `${call.name} without ${kind}`,
+            accepted: ['success', ...call.errors],
+            outcome: ok === undefined ? { kind: 'error', errno } : { kind: 'success', value: 0 },
+          });
+          const told = ok === undefined ? {} : call.layout.decode(ok.data);
+          for (const { name } of fieldsOf(call, 'out-descriptor'))
+            if (told[name] !== undefined) await agent.close(Number(told[name]));
+        });
+    });
+    await dry.end();
+    await expect(balance).toBalance();
+  }
+  await clerk.end();
+  const refused = calls.filter(({ outcome }) => outcome?.kind === 'error');
+  expect(refused.length, 'calls that were refused').toBeGreaterThan(0);
   await expect(calls).toEndAsExpected();
 });

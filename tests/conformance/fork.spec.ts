@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /** FRK: what fork() and exec() do to mappings (mm/memory.c: copy_page_range, vm_operations_struct.open). */
 import {
+  canFailAllocations,
   expect,
+  failingNth,
   forEachStrategy,
   freeBytes,
   isAccounted,
+  limitProcesses,
   observed,
   signedBuffer,
   test,
@@ -13,6 +16,10 @@ import {
 } from '../../fixtures/index.ts';
 
 const MIB = 1024 * 1024;
+/** Of forks that fail. */
+const ROUNDS = 20;
+/** Of one fork; reaching it means that they never ended. */
+const MOST_ALLOCATIONS = 2000;
 
 forEachStrategy(() => {
   test('FRK-01 parent and child see the same memory, both ways', async ({ buffers, agent }) => {
@@ -85,6 +92,61 @@ forEachStrategy(() => {
       },
     );
   }
+
+  test('FRK-03 a fork that fails when all is copied leaves nothing', async ({
+    buffers,
+    agent,
+    target,
+    balanceOf,
+  }) => {
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * MIB });
+    const mapped = await buffer.map();
+    const parent = await agent.fork();
+    const limit = await limitProcesses(target, parent.pid);
+    // The kernel counts processes last (kernel/fork.c: copy_process, cgroup_can_fork).
+    const balance = await balanceOf('forks that fail', async () => {
+      for (let round = 0; round < ROUNDS; round++)
+        expect(await parent.agent.attempt(() => parent.agent.fork())).toMatchObject({ errno: 'EAGAIN' });
+    });
+    await expect(balance).toBalance();
+    await expect(mapped.in(parent.agent), 'in who cannot fork').toShowItsOwnPages(nonce);
+    await limit.lift();
+    const child = await parent.agent.fork();
+    await expect(mapped.in(child.agent), 'in a child at last').toShowItsOwnPages(nonce);
+    await child.exit();
+    await parent.exit();
+    await expect(mapped, 'in the first').toShowItsOwnPages(nonce);
+  });
+
+  test('FRK-03 a fork in which any allocation fails leaves nothing', async ({
+    buffers,
+    agent,
+    balanceOf,
+  }) => {
+    test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * MIB });
+    const mapped = await buffer.map();
+    const parent = await agent.fork();
+    let refused = 0;
+    const fork = async () => {
+      const child = await parent.agent.fork();
+      await child.exit();
+    };
+    await fork();
+    const balance = await balanceOf('forks with a failing allocation', async () => {
+      for (let nth = 1, last = 1; last > 0; nth++) {
+        expect(nth, 'allocations in one fork').toBeLessThan(MOST_ALLOCATIONS);
+        const { outcome, failed } = await failingNth(parent.agent, nth, fork);
+        if (outcome.errno !== undefined) refused++;
+        last = failed;
+      }
+    });
+    expect(refused, 'forks that were refused').toBeGreaterThan(10);
+    await expect(balance).toBalance();
+    await expect(mapped.in(parent.agent), 'in who could not fork').toShowItsOwnPages(nonce);
+    await parent.exit();
+    await expect(mapped, 'in the first').toShowItsOwnPages(nonce);
+  });
 
   test('FRK-04 exec() ends the mappings and gives their memory back', async ({ buffers, agent }) => {
     const bytes = 16 * MIB;

@@ -93,6 +93,7 @@ forEachStrategy(() => {
     'MAP-13 running out of mappings is an error like any other',
     { tag: '@slow' },
     async ({ buffers, agent, startAgent }) => {
+      test.setTimeout(4 * test.info().timeout);
       // vm.max_map_count mappings, 65530.
       const { pageBytes } = buffers;
       const most = Number(await agent.readText('/proc/sys/vm/max_map_count'));

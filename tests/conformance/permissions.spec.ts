@@ -57,22 +57,16 @@ forEachStrategy(() => {
       'f',
     ]);
     const own = (await child.agent.openFiles()).map(({ fd }) => `/proc/self/fdinfo/${fd}`);
-    const files = [
-      ...found.stdout.split('\n').filter((path) => path !== ''),
-      ...own,
-      '/proc/iomem',
-      '/proc/self/maps',
-    ];
+    const files = [...found.stdout.split('\n').filter((path) => path !== ''), ...own, '/proc/iomem'];
+    const { pageBytes } = buffers;
     const texts = await readable(child.agent, files);
-    // With some strategies the offset of a mapping is its address, by design: that is for PRM-04.
-    const byDesign = mappings.some(
-      ({ buffer }) => Number(buffer.allocated.mmapOffset) === buffer.allocated.physicalAddress,
-    );
-    await expect({
-      addresses,
-      pageBytes: buffers.pageBytes,
-      texts: byDesign ? texts.filter(({ source }) => source !== '/proc/self/maps') : texts,
-    }).toTellNoAddress();
+    await expect({ addresses, pageBytes, texts }).toTellNoAddress();
+
+    // There the offsets of mappings stand, by which some strategies name a buffer's address: that is for PRM-04.
+    const maps = await readable(child.agent, ['/proc/self/maps']);
+    const offsets = mappings.map(({ buffer }) => Number(buffer.allocated.mmapOffset));
+    const hidden = addresses.filter((address) => !offsets.includes(address));
+    if (hidden.length > 0) await expect({ addresses: hidden, pageBytes, texts: maps }).toTellNoAddress();
   });
 });
 

@@ -44,6 +44,16 @@ test('tens of thousands of calls come back counted, and the agent lives', async 
     expect(did[what]?.failed, what).toBeGreaterThan(20);
   expect(did['ioctl FIONBIO']?.ok).toBeGreaterThan(100);
   expect(await agent.openFiles()).toEqual(open);
+  expect(await agent.readText('/proc/self/maps'), 'what is still mapped').not.toContain('/dev/zero');
+});
+
+test('what a call opens that does not say so is closed', async ({ agent }) => {
+  // include/uapi/linux/nsfs.h: NS_GET_USERNS returns a descriptor, and tells nothing.
+  await describeIoctls(agent, [{ name: 'USERNS', request: 0xb701, good: Buffer.alloc(4), fields: [] }]);
+  const open = await agent.openFiles();
+  const { did } = await fuzz(agent, '/proc/self/ns/net', 42, '0-2999');
+  expect(did['ioctl USERNS']?.ok).toBeGreaterThan(5);
+  expect(await agent.openFiles()).toEqual(open);
 });
 
 test('one seed is one program, and another is another', async ({ agent }) => {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** The campaign of faults judges right: a lab that is not blamed, a driver that is, and what is left over are seen. */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
+import { Deadline } from '../../harness/deadline.ts';
 import type { Ran, SuiteReport } from '../../harness/campaign/suite-run.ts';
 import { faults, SELECTION } from '../../harness/faults/faults.ts';
 import { judgeFault, type Happened } from '../../harness/faults/judgement.ts';
 import { faultsFile, faultsText, lineOf } from '../../harness/faults/table.ts';
-import { describeHolders, readHolders } from '../../harness/profile/holders.ts';
+import { describeHolders, endingProcesses, readHolders } from '../../harness/profile/holders.ts';
 import { run } from '../../harness/process.ts';
 import type { Red, RunSummary } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
@@ -253,6 +255,22 @@ test.describe('who holds a driver', () => {
       [79, false],
     ]);
     expect(describeHolders(holders)).toBe('process 812 (sleep 600)');
+  });
+
+  test('is not sought while processes are on their way out', async () => {
+    const folder = test.info().outputPath('proc');
+    // As proc(5) has it: pid, name, state, parent, group, session, terminal, its group, flags.
+    for (const [pid, state, flags] of [
+      [7, 'S', 0x400100],
+      [8, 'R', 0x400104],
+      [9, 'Z', 0x40010c],
+    ] as const) {
+      await mkdir(join(folder, String(pid)), { recursive: true });
+      await writeFile(join(folder, String(pid), 'stat'), `${pid} (a b) c) ${state} 1 1 1 0 -1 ${flags} 0\n`);
+    }
+    await mkdir(join(folder, '10'));
+    const here = { execOk: ([program = '', ...args]: readonly string[]) => run([program, ...args]) };
+    expect(await endingProcesses(here, Deadline.in(10_000), folder)).toEqual([8]);
   });
 
   test('is nobody when nobody is found: then the driver has lost count', () => {

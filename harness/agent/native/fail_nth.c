@@ -15,6 +15,7 @@
 
 static unsigned long nth;
 static unsigned long failed;
+static unsigned long most;		/* allocations counted in one request */
 static int counter = -1;
 static int depth;			/* a repetition is a request that serves requests */
 
@@ -32,11 +33,17 @@ void fail_nth_begin(void)
 void fail_nth_end(void)
 {
 	char text[24] = "";
+	unsigned long left;
 
 	if (--depth || counter < 0)
 		return;
-	if (pread(counter, text, sizeof(text) - 1, 0) > 0 && atol(text) == 0)
-		failed++;
+	if (pread(counter, text, sizeof(text) - 1, 0) > 0) {
+		left = strtoul(text, NULL, 10);
+		if (left == 0)
+			failed++;
+		if (nth - left > most)
+			most = nth - left;
+	}
 	(void)!pwrite(counter, "0", 1, 0);
 	close(counter);
 	counter = -1;
@@ -49,7 +56,7 @@ void fail_nth_reset(void)
 		close(counter);
 	counter = -1;
 	depth = 0;
-	nth = failed = 0;
+	nth = failed = most = 0;
 }
 
 static void verb_fail_nth(struct request *request)
@@ -61,14 +68,16 @@ static void verb_fail_nth(struct request *request)
 	if (wanted && access(FAIL_NTH, W_OK))
 		return reply_error("access");
 	reply_u64("failed", failed);
+	reply_u64("counted", most);
 	nth = wanted;
-	failed = 0;
+	failed = most = 0;
 }
 
 const struct verb fail_nth_verbs[] = {
 	{ "fail-nth", "N",
 	  "from the next request on the kernel's N-th allocation in each one fails, 0 ends that; "
-	  "answers in how many requests one failed since the last time",
+	  "answers in how many requests one failed since the last time, and up to which one of a request "
+	  "the kernel counted",
 	  verb_fail_nth },
 	{ 0 },
 };

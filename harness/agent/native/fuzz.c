@@ -22,6 +22,8 @@
 #define WINDOW (sizeof(void *) == 8 ? (uintptr_t)(1ull << 36) : (uintptr_t)(1ul << 30))
 #define WINDOW_BYTES (8ul << 20)
 #define COUNTERS 64
+/* Above every limit of descriptors that a process has by itself. */
+#define OPEN_MOST 4096
 
 static struct fuzz_ioctl ioctls[FUZZ_IOCTLS];
 static unsigned int ioctl_count;
@@ -57,6 +59,8 @@ static void reply_counters(void)
 	reply_close('}');
 }
 
+static bool open_before[OPEN_MOST];
+
 static void begin(struct fuzz *fuzz, const char *device)
 {
 	memset(counters, 0, sizeof(counters));
@@ -64,17 +68,18 @@ static void begin(struct fuzz *fuzz, const char *device)
 			       .window = WINDOW, .window_bytes = WINDOW_BYTES, .memory = -1 };
 	for (int at = 0; at < FUZZ_FILES; at++)
 		fuzz->files[at] = -1;
+	for (int fd = 0; fd < OPEN_MOST; fd++)
+		open_before[fd] = fcntl(fd, F_GETFD) >= 0;
 	munmap((void *)WINDOW, WINDOW_BYTES);
 }
 
-static void end(struct fuzz *fuzz)
+/* Some ioctls of any number, and at any address, open files that nobody hears of. */
+static void end(void)
 {
 	munmap((void *)WINDOW, WINDOW_BYTES);
-	for (int at = 0; at < FUZZ_FILES; at++)
-		if (fuzz->files[at] >= 0)
-			close(fuzz->files[at]);
-	if (fuzz->memory >= 0)
-		close(fuzz->memory);
+	for (int fd = 0; fd < OPEN_MOST; fd++)
+		if (!open_before[fd])
+			close(fd);
 }
 
 /* The next entry of a table of FUZZ_VALUES: a free one, or one that is given up. */
@@ -152,18 +157,19 @@ static void reply_said(void)
 	said.count = 0;
 }
 
-/* Memory that was mapped elsewhere goes at once: nobody knows of it afterwards. */
+/* Memory that was mapped elsewhere, or across the window's end, goes at once: nobody knows of it afterwards. */
 static void unmap_stray(const struct fuzz *fuzz, const struct fuzz_call *call)
 {
 	uint64_t address = 0;
 	size_t bytes = 0;
 	char line[80];
 
-	if (!reply_told("address", &address) ||
-	    (address >= fuzz->window && address < fuzz->window + fuzz->window_bytes))
-		return;
 	/* mmap BYTES ..., mremap ADDRESS FROM BYTES ... */
-	if (sscanf(call->line, "mmap %zx", &bytes) != 1 && sscanf(call->line, "mremap %*x %*x %zx", &bytes) != 1)
+	if (!reply_told("address", &address) ||
+	    (sscanf(call->line, "mmap %zx", &bytes) != 1 &&
+	     sscanf(call->line, "mremap %*x %*x %zx", &bytes) != 1))
+		return;
+	if (address >= fuzz->window && address + bytes <= fuzz->window + fuzz->window_bytes)
 		return;
 	munmap((void *)(uintptr_t)address, bytes);
 	snprintf(line, sizeof(line), "munmap 0x%llx 0x%zx", (unsigned long long)address, bytes);
@@ -242,7 +248,7 @@ static void run(struct request *request, bool lines)
 			if (!lines || *list || number < to)
 				make(&fuzz, request->number, &call);
 		}
-	end(&fuzz);
+	end();
 	reply_begin(request->number);
 	reply_u64("calls", made);
 	if (lines)

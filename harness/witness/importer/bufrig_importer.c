@@ -29,6 +29,10 @@ struct prime_handle {
 
 static struct platform_device *device;
 
+static unsigned int dma_bits = 64;
+module_param(dma_bits, uint, 0644);
+MODULE_PARM_DESC(dma_bits, "Address bits that the device drives from the next import on");
+
 /* A dma-buf in use; its place in the file's list is its handle. */
 struct import {
 	struct list_head in_file;
@@ -62,6 +66,8 @@ static int import_begin(struct import *import)
 {
 	int err;
 
+	/* Written to directly: dma_set_mask() refuses one that no memory lies below. */
+	*device->dev.dma_mask = DMA_BIT_MASK(dma_bits);
 	import->attachment = dma_buf_attach(import->dmabuf, &device->dev);
 	if (IS_ERR(import->attachment))
 		return PTR_ERR(import->attachment);
@@ -177,6 +183,8 @@ static int __init importer_init(void)
 	device = platform_device_register_simple("bufrig-importer", -1, NULL, 0);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
+	/* As of a device that takes contiguous memory; without a word it is 64 KiB. */
+	dma_set_max_seg_size(&device->dev, UINT_MAX);
 	err = dma_set_mask_and_coherent(&device->dev, DMA_BIT_MASK(64));
 	if (!err)
 		err = misc_register(&importer_node);

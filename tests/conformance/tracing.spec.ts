@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/**
+ * DBG-03: those who look on from the kernel's side do no harm. Documentation/trace/ftrace.rst (function
+ * tracer, filter `:mod:`), perf_event_open(2) and kernel/events/core.c: perf_virt_to_phys.
+ */
+import { expect, forEachStrategy, signedBuffer, test } from '../../fixtures/index.ts';
+import type { Agent } from '../../fixtures/index.ts';
+import { moduleOf } from '../../harness/profile/loaded-driver.ts';
+
+const TRACING = '/sys/kernel/debug/tracing';
+const PAGES = 4;
+const ACCESSES = 5;
+
+/** linux/perf_event.h: bytes of the first five versions of struct perf_event_attr, and the places of its members. */
+const ATTRIBUTE_BYTES = 112;
+const PLACES = { type: 0, size: 4, period: 16, sampleType: 24, flags: 40, kind: 52, address: 56, bytes: 64 };
+const BREAKPOINT = 5;
+/** HW_BREAKPOINT_RW */
+const READ_OR_WRITE = 3;
+/** PERF_SAMPLE_ADDR and PERF_SAMPLE_PHYS_ADDR */
+const SAMPLE_TYPE = (1n << 3n) | (1n << 19n);
+/** exclude_kernel and exclude_hv */
+const FLAGS = (1n << 5n) | (1n << 6n);
+/** The pages of a ring of samples behind its header. */
+const RING_PAGES = 1;
+
+forEachStrategy(() => {
+  test('DBG-03 a watchpoint in a mapping is met by each access, and changes nothing', async ({
+    agent,
+    buffers,
+  }) => {
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
+    const mapped = await buffer.map();
+    const at = 2 * buffers.pageBytes + 64;
+    const fd = await watch(agent, BigInt(mapped.mapping.address + at));
+    const ring = await agent.mmap({ length: (1 + RING_PAGES) * buffers.pageBytes, fd });
+    for (let time = 0; time < ACCESSES; time++) await mapped.mapping.store(at, await mapped.mapping.load(at));
+    const count = (await agent.read(fd, 8)).readBigUInt64LE();
+    await ring.unmap();
+    await agent.close(fd);
+    expect(count, 'loads and stores that met it').toBe(BigInt(2 * ACCESSES));
+    await expect(mapped).toShowItsOwnPages(nonce);
+  });
+
+  test('DBG-03 the functions of the driver can be traced while it works', async ({
+    agent,
+    buffers,
+    driver,
+  }) => {
+    const tracers = await agent.attempt(() => agent.readText(`${TRACING}/available_tracers`));
+    test.skip(
+      tracers.ok?.split(/\s+/).includes('function') !== true,
+      'the kernel traces no functions (CONFIG_FUNCTION_TRACER)',
+    );
+    const { name } = moduleOf(driver.profile);
+    const tell = (file: string, text: string) => write(agent, `${TRACING}/${file}`, text);
+    await tell('set_ftrace_filter', `:mod:${name}`);
+    await tell('current_tracer', 'function');
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
+    const mapped = await buffer.map();
+    await expect(mapped).toShowItsOwnPages(nonce);
+    await mapped.unmap();
+    await buffer.release();
+    const traced = await agent.readText(`${TRACING}/trace`);
+    await tell('current_tracer', 'nop');
+    await write(agent, `${TRACING}/set_ftrace_filter`, ' ', 'wronly,truncate');
+    expect(traced.match(/: \w+ <-/g)?.length, 'calls of its functions').toBeGreaterThan(1);
+  });
+});
+
+/** A counter of accesses to the eight bytes there. Machines without watchpoints are skipped. */
+async function watch(agent: Agent, address: bigint): Promise<number> {
+  const attribute = Buffer.alloc(ATTRIBUTE_BYTES);
+  attribute.writeUInt32LE(BREAKPOINT, PLACES.type);
+  attribute.writeUInt32LE(ATTRIBUTE_BYTES, PLACES.size);
+  attribute.writeBigUInt64LE(1n, PLACES.period);
+  attribute.writeBigUInt64LE(SAMPLE_TYPE, PLACES.sampleType);
+  attribute.writeBigUInt64LE(FLAGS, PLACES.flags);
+  attribute.writeUInt32LE(READ_OR_WRITE, PLACES.kind);
+  attribute.writeBigUInt64LE(address, PLACES.address);
+  attribute.writeBigUInt64LE(8n, PLACES.bytes);
+  const scratch = await agent.anonymous(agent.pageBytes);
+  await scratch.poke(0, attribute);
+  const opened = await agent.attempt(() =>
+    agent.request<{ returned: string }>('syscall', 'perf_event_open', scratch.address, 0, -1, -1, 0),
+  );
+  const absent = ['ENOENT', 'ENOSYS', 'EOPNOTSUPP', 'ENODEV'].includes(opened.errno ?? '');
+  test.skip(absent, `the machine has no watchpoints (${opened.errno})`);
+  expect(opened.errno, 'how perf_event_open() ended').toBeUndefined();
+  return Number(opened.ok?.returned);
+}
+
+async function write(
+  agent: Agent,
+  file: string,
+  text: string,
+  flags: 'wronly' | 'wronly,truncate' = 'wronly',
+) {
+  const fd = await agent.open(file, flags);
+  await agent.write(fd, Buffer.from(text));
+  await agent.close(fd);
+}
