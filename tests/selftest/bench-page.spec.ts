@@ -88,7 +88,7 @@ test('the page shows figures, targets, a busy machine, and what was not measured
   expect(text).toContain('1/5 of a cold boot');
   expect(text).toContain('A &amp; B');
   expect(text).toContain('busy');
-  expect(text).toMatch(/Not measured in this run<\/h2><p>acquire-standby, suite,/);
+  expect(text).toMatch(/Not measured in this run<\/h2><p>acquire-standby, operation\/exec, suite,/);
   expect(text).not.toContain('<script');
 });
 

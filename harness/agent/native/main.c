@@ -44,7 +44,8 @@ static const struct verb *find_verb(const char *name)
 {
 	for (size_t table = 0; table < TABLES; table++)
 		for (const struct verb *verb = tables[table]; verb->name; verb++)
-			if (strcmp(verb->name, name) == 0)
+			/* Looked through for each request, and strcmp() is a call. */
+			if (*verb->name == *name && strcmp(verb->name, name) == 0)
 				return verb;
 	return NULL;
 }
