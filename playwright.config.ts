@@ -74,7 +74,9 @@ function driverProject(
   name = targetSpec?.name ?? 'target',
   profile = chosen,
 ) {
-  const absent = strategyNames.filter((strategy) => !offered(profile).includes(strategy));
+  const absent = strategyNames.filter(
+    (strategy) => !offered(profile).includes(strategy) || targetSpec?.without?.includes(strategy),
+  );
   return {
     name,
     timeout: TEST_LIMIT * (targetSpec?.slowness ?? 1),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** contigbuf in sysfs and debugfs; driver/README.md is the source. */
 import { DEVICE } from './contigbuf-call.ts';
-import type { Binding, SystemView } from './system.ts';
+import { DriverError } from '../errors.ts';
+import type { CacheMode } from './profile.ts';
+import type { Binding, Listed, SystemView } from './system.ts';
 
 const instance = (number: number) => `contigbuf${number === 0 ? '' : number}`;
 
@@ -12,6 +14,32 @@ const binding = (number: number): Binding => ({
   gone: ['ENODEV'],
 });
 
+const cacheModes: Readonly<Record<string, CacheMode>> = {
+  coherent: 'coherent',
+  cached: 'cached',
+  wc: 'write-combined',
+};
+
+/** A line of names, then one for each buffer. */
+function listed(text: string): Listed[] {
+  const [names = '', ...lines] = text.split('\n').filter(Boolean);
+  return lines.map((line) => {
+    const values = line.split(' ');
+    const of = (name: string) => values[names.split(' ').indexOf(name)] ?? '';
+    const cache = cacheModes[of('cache')];
+    if (cache === undefined) throw new DriverError('LISTING', `a buffer is listed as ${line}`);
+    return {
+      name: Number(of('id')) || undefined,
+      requestedBytes: Number(of('bytes')),
+      allocatedBytes: Number(of('allocated')),
+      memory: of('backend'),
+      cache,
+      physicalAddress: Number(of('phys')),
+      mappings: Number(of('maps')),
+    };
+  });
+}
+
 export const contigbufSystem: SystemView = {
   nodeMode: 0o660,
   shown: ['/sys/class/contigbuf/contigbuf/', '/sys/module/contigbuf/', '/sys/kernel/debug/contigbuf/'],
@@ -19,6 +47,7 @@ export const contigbufSystem: SystemView = {
     buffers: `/sys/class/contigbuf/${instance(0)}/buffers`,
     bytes: `/sys/class/contigbuf/${instance(0)}/bytes`,
   },
+  listing: { file: '/sys/kernel/debug/contigbuf/contigbuf/buffers', read: listed },
   binding: binding(0),
   instances: {
     parameters: ['devices=2'],

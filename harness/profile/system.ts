@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /** The driver as the rest of the system sees it: its node, its files in sysfs, its bindings, its limits. */
 
+import type { CacheMode } from './profile.ts';
+
 export interface SystemView {
   /** The most that the device node's mode may allow, for example `0o660`. */
   nodeMode: number;
@@ -8,6 +10,8 @@ export interface SystemView {
   shown: readonly string[];
   /** Files with the number of objects that are alive, by what they count. */
   alive: Readonly<Record<string, string>>;
+  /** The list of buffers that it keeps for root. */
+  listing?: Listing;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */
@@ -18,6 +22,23 @@ export interface SystemView {
   addressBits?: { parameter: (bits: number) => string; least: number; most: number };
   /** Files with insmod's arguments that must be refused, each alone. */
   badParameters?: readonly string[];
+}
+
+export interface Listing {
+  file: string;
+  /** What the text says of each buffer. */
+  read: (text: string) => Listed[];
+}
+
+export interface Listed {
+  /** Undefined for one that was freed and is still in use. */
+  name: number | undefined;
+  requestedBytes: number;
+  allocatedBytes: number;
+  memory: string;
+  cache: CacheMode;
+  physicalAddress: number;
+  mappings: number;
 }
 
 export interface Binding {

@@ -3,6 +3,9 @@
 import { fileURLToPath } from 'node:url';
 import type { QemuSpec } from './spec.ts';
 
+const deviceTree = (name: string) =>
+  fileURLToPath(new URL(`../../driver/device-tree/${name}.dtso`, import.meta.url));
+
 const standard: QemuSpec = {
   kind: 'qemu',
   name: 'qemu-arm64',
@@ -62,8 +65,17 @@ const reserved: QemuSpec = {
   ...standard,
   name: 'qemu-arm64-reserved',
   memoryMiB: 1024,
-  deviceTree: fileURLToPath(new URL('../../driver/device-tree/reserved.dtso', import.meta.url)),
+  deviceTree: deviceTree('reserved'),
 };
+
+/** Where lines are counted, each way a device tree can put it. */
+const debugTrees: readonly QemuSpec[] = ['reserved', 'reserved-no-map', 'coherent'].map((name) => ({
+  ...debug,
+  name: `qemu-arm64-debug-${name}`,
+  deviceTree: deviceTree(name),
+  // The kernel has no pages for it.
+  ...(name === 'reserved-no-map' ? { without: ['dma-buf'] as const } : {}),
+}));
 
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
@@ -76,6 +88,7 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   },
   newest,
   debug,
+  ...debugTrees,
   reserved,
   amd64,
   amd64Middle,

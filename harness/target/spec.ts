@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Targets as plain data: what playwright.config.ts declares and the kinds of target open. */
 import type { Architecture } from '../build/architectures.ts';
+import type { StrategyName } from '../profile/profile.ts';
 import type { Isolation } from '../supply/isolation.ts';
 import type { MachineName } from './qemu/machines.ts';
 
@@ -10,6 +11,8 @@ interface Use {
   slowness?: number;
   /** What tests share unless somebody says otherwise. */
   isolation?: Isolation;
+  /** Strategies that cannot be had there. */
+  without?: readonly StrategyName[];
 }
 
 /** A guest that the rig boots. */

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: MIT
 /**
- * LIF-08, PWR-06: the module goes when nobody uses it, and not before; and it comes back as often
- * as one likes. kernel/module/main.c:delete_module, Documentation/driver-api/dma-buf.rst.
+ * LIF-08, PWR-06, RES-05: the module goes when nobody uses it, and not before; it comes back as often as
+ * one likes, and leaves nothing when it cannot. kernel/module/main.c, Documentation/driver-api/dma-buf.rst.
  */
-import { expect, forEachStrategy, newNonce, test, type Count } from '../../fixtures/index.ts';
+import {
+  canFailAllocations,
+  expect,
+  failingNth,
+  forEachStrategy,
+  newNonce,
+  orSkip,
+  test,
+  type Count,
+} from '../../fixtures/index.ts';
 import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Balance } from '../../harness/judge/observation.ts';
@@ -13,6 +22,11 @@ const CYCLES = [
   { cycles: 10, tag: [] },
   { cycles: 100, tag: '@slow' },
 ];
+
+/** More allocations than one call may make; reaching it means that they never ended. */
+const MOST = 2000;
+/** An allocation that no call comes to. */
+const NEVER = 1_000_000_000;
 
 forEachStrategy(() => {
   test('LIF-08 the module stays while a file, a mapping or a dma-buf needs it', async ({
@@ -79,6 +93,44 @@ test('PWR-06 the module refuses parameters that are out of range, and leaves not
     expect(await lifecycle.refusesToLoad([parameter]), `insmod with ${parameter} is refused`).toBe(true);
   }
   await lifecycle.load();
+});
+
+test('RES-05 any allocation of the kernel may fail while the driver takes its place in the kernel', async ({
+  agent,
+  driver,
+  lifecycle,
+}) => {
+  test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
+  const [refused] = driver.profile.system.badParameters ?? [];
+  const bad = orSkip(refused, 'nothing tells what the kernel allocates for the module and what the driver');
+  await lifecycle.unload();
+  const without = await traces(agent, moduleOf(driver.profile).name);
+  // The driver refuses these arguments first thing; what was allocated until then is not its affair.
+  const { counted, outcome } = await failingNth(agent, NEVER, await lifecycle.loading(agent, [bad]));
+  expect(outcome.errno, `finit_module() with ${bad}`).toBe('EINVAL');
+  const load = await lifecycle.loading(agent);
+  const ends: Record<string, number> = {};
+  for (let nth = counted, last = 1; last > 0; nth++) {
+    expect(nth, 'allocations while it is loaded').toBeLessThan(counted + MOST);
+    const { outcome: loaded, failed } = await failingNth(agent, nth, load);
+    const { errno = 'loaded' } = loaded;
+    ends[errno] = (ends[errno] ?? 0) + 1;
+    // A device that is not given to the driver for want of memory does not keep the module out.
+    if (errno === 'loaded') await lifecycle.tryToUnload(agent);
+    const after = await traces(agent, moduleOf(driver.profile).name);
+    expect(after, `what is left after allocation ${nth}: ${errno}`).toEqual(without);
+    last = failed;
+  }
+  test.info().annotations.push({ type: 'ends', description: JSON.stringify(ends) });
+  // EINVAL is the kernel's own word for a device that got no name (drivers/base/platform.c:platform_device_add).
+  const known = ['EINVAL', 'ENOMEM', 'loaded'];
+  expect(
+    Object.keys(ends).filter((end) => !known.includes(end)),
+    'other ends',
+  ).toEqual([]);
+  expect(ends['ENOMEM'], 'times that loading was refused').toBeGreaterThan(0);
+  await lifecycle.load();
+  await agent.close(await agent.open(driver.profile.device, 'rdwr'));
 });
 
 /** Lines about the module in the kernel's own lists. */

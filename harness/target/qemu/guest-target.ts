@@ -18,7 +18,7 @@ export function abilitiesOf(
   nearby: Nearby | undefined,
   close: () => Promise<void>,
 ): Abilities {
-  const { machine, agent } = recipe;
+  const { machine, agent, spec } = recipe;
   const { externalMemory } = guest;
   const { fwCfg: registers } = machine;
   const copyingDevice = registers === undefined ? undefined : { registers, reaches: externalMemory.regions };
@@ -27,7 +27,8 @@ export function abilitiesOf(
     screen: guest.screen,
     externalMemory,
     copyingDevice,
-    busMaster: machine.fwCfgWitness === true ? copyingDevice : undefined,
+    // What a device tree sets aside the kernel itself may be unable to read.
+    busMaster: machine.fwCfgWitness === true || spec.deviceTree !== undefined ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
     examine: () => guest.examine(),
     nearby,

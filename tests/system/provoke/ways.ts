@@ -34,4 +34,43 @@ export const ways: Readonly<Record<string, readonly Way[]>> = {
     { how: 'duplicate', category: 'kobject' },
     { how: 'atomic', category: 'atomic-sleep' },
   ],
+  faults: [
+    { how: 'null', category: 'null-dereference' },
+    { how: 'paging', category: 'paging' },
+    { how: 'undefined', category: 'oops' },
+    { how: 'stack-guard', category: 'stack-overflow' },
+    { how: 'stack-protector', category: 'stack-protector' },
+    { how: 'panic', category: 'panic' },
+  ],
+  memory: [
+    { how: 'usercopy', category: 'usercopy' },
+    { how: 'fortify', category: 'fortify' },
+    { how: 'bad-page', category: 'bad-page' },
+    { how: 'redzone', category: 'slab' },
+    { how: 'double-free', category: 'slab' },
+    { how: 'cache-leak', category: 'slab' },
+  ],
+  hangs: [
+    {
+      how: 'soft-lockup',
+      category: 'soft-lockup',
+      settings: { '/proc/sys/kernel/watchdog_thresh': '2' },
+    },
+    {
+      how: 'rcu-stall',
+      category: 'rcu-stall',
+      settings: {
+        '/proc/sys/kernel/soft_watchdog': '0',
+        '/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout': '3',
+      },
+    },
+    {
+      how: 'hung-task',
+      category: 'hung-task',
+      settings: {
+        '/proc/sys/kernel/hung_task_timeout_secs': '5',
+        '/proc/sys/kernel/hung_task_check_interval_secs': '2',
+      },
+    },
+  ],
 };
