@@ -2,10 +2,13 @@
 /** Commands over a connection, and machines that die or come up meanwhile. */
 import { expect } from '@playwright/test';
 import { Deadline } from '../../harness/deadline.ts';
+import { LabError } from '../../harness/errors.ts';
 import { newHostKey, newLoginKey } from '../../harness/build/per-run.ts';
 import { formatAddress } from '../../harness/target/ssh/address.ts';
+import { Connection } from '../../harness/target/ssh/connection.ts';
 import { fingerprint } from '../../harness/target/ssh/known-hosts.ts';
 import { explainLoss } from '../../harness/target/ssh/loss.ts';
+import { PendingConnection } from '../../harness/target/ssh/pending.ts';
 import { waitForSsh } from '../../harness/target/ssh/wait.ts';
 import { optionsFor, test } from './ssh-lab.ts';
 import { answer, closedPort, publicBlob, silentPort } from './ssh-server.ts';
@@ -181,6 +184,14 @@ test.describe('waiting for a machine that boots', () => {
     await port.close();
   });
 
+  test('ends when nobody wants it any more', async () => {
+    const wanted = new AbortController();
+    const options = optionsFor(await closedPort(), { signal: wanted.signal });
+    const opening = waitForSsh(options, Deadline.in(60_000), () => undefined);
+    setTimeout(() => wanted.abort(), 150);
+    await expect(opening).rejects.toMatchObject({ code: expect.stringMatching(/^SSH_/) });
+  });
+
   test('tells the last trouble when time is up', async () => {
     const options = optionsFor(await closedPort());
     const opening = waitForSsh(options, Deadline.in(500), () => undefined);
@@ -195,5 +206,60 @@ test.describe('waiting for a machine that boots', () => {
     const options = server.options({ hostKey: newHostKey().fingerprint });
     const opening = waitForSsh(options, Deadline.in(600_000), () => undefined);
     await expect(opening).rejects.toMatchObject({ code: 'SSH_HOST_KEY_MISMATCH' });
+  });
+});
+
+test.describe('a connection that is opened when it is needed', () => {
+  const never = { name: 'board', patience: 1, delay: 600_000 };
+
+  test('serves who comes first and who comes later, and is lost to all who listen', async ({ lab }) => {
+    const server = await lab.serve();
+    let opened = 0;
+    const pending = new PendingConnection(never, () => {
+      opened += 1;
+      return Connection.open(server.options(), Deadline.in(20_000));
+    });
+    const losses: (string | undefined)[] = [];
+    pending.onLoss((loss) => losses.push(loss.code));
+    expect([pending.who, pending.loss, opened]).toEqual(['board', undefined, 0]);
+    await Promise.all([pending.exec(['true']), pending.exec(['true'])]);
+    await pending.exec(['true']);
+    pending.onLoss((loss) => losses.push(loss.code));
+    expect(opened).toBe(1);
+    pending.drop();
+    expect([pending.loss?.code, losses]).toEqual(['LINK_LOST', ['LINK_LOST', 'LINK_LOST']]);
+    await expect(pending.exec(['true'])).rejects.toMatchObject({ code: 'LINK_LOST' });
+  });
+
+  test('is opened after a while though nobody needs it', async ({ lab }) => {
+    const server = await lab.serve();
+    const pending = new PendingConnection({ ...never, delay: 50 }, () =>
+      Connection.open(server.options(), Deadline.in(20_000)),
+    );
+    await expect.poll(() => pending.who).not.toBe('board');
+    await pending.close();
+  });
+
+  test('that cannot be opened is a lost link', async () => {
+    const refused = new LabError('SSH_REFUSED', 'nothing listens');
+    const pending = new PendingConnection(never, () => Promise.reject(refused));
+    const lost = new Promise<LabError>((resolve) => pending.onLoss(resolve));
+    await expect(pending.exec(['true'])).rejects.toMatchObject({
+      code: 'LINK_LOST',
+      message: expect.stringContaining('nothing listens'),
+    });
+    expect(await lost).toMatchObject({ code: 'LINK_LOST' });
+  });
+
+  test('that is given up while it is opened is not opened', async () => {
+    let asked: AbortSignal | undefined;
+    const pending = new PendingConnection(never, (signal) => {
+      asked = signal;
+      return new Promise(() => {});
+    });
+    pending.start(['x']).catch(() => {});
+    pending.drop();
+    expect(asked?.aborted).toBe(true);
+    await expect(pending.exec(['true'])).rejects.toMatchObject({ code: 'LINK_LOST' });
   });
 });

@@ -72,8 +72,9 @@ export class PendingConnection implements Link {
 
   #drop(why: string): void {
     clearTimeout(this.#timer);
+    if (this.#connection !== undefined) return;
     this.#giveUp.abort();
-    if (this.#connection === undefined) this.#lose(new LabError('LINK_LOST', `${this.#name}: ${why}`));
+    this.#lose(new LabError('LINK_LOST', `${this.#name}: ${why}`));
   }
 
   #begin(): Promise<Connection> {

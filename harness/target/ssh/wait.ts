@@ -24,7 +24,8 @@ const LAST_BANNER = 16_000;
  * Opens a connection as soon as the machine's SSH server lets us in.
  * @param whyStop the machine's account of how it died, or undefined while it lives; asked all the time
  * @throws LabError `TARGET_DIED` as soon as `whyStop` speaks, `SSH_TIMEOUT` with the last trouble when
- *   the deadline passes, and at once what no waiting cures: the other errors of {@link Connection.open}
+ *   the deadline passes, and at once what no waiting cures: the other errors of {@link Connection.open}, and any when
+ *   `options.signal` is aborted
  */
 export async function waitForSsh(
   options: ConnectionOptions,
@@ -40,6 +41,7 @@ export async function waitForSsh(
       whyStop,
     );
     if (attempt instanceof Connection) return attempt;
+    if (options.signal?.aborted === true) throw attempt;
     if (!PASSING.has(attempt.code) && !deadline.expired) throw attempt;
     last = deadline.expired && last !== undefined ? last : attempt;
     if (deadline.expired) throw tooLate(options.name, deadline, last);
@@ -53,6 +55,7 @@ async function openUnlessDead(
   whyStop: () => string | undefined,
 ): Promise<Connection | LabError> {
   const giveUp = new AbortController();
+  const { signal = giveUp.signal } = options;
   let watch: NodeJS.Timeout | undefined;
   const death = new Promise<never>((_, reject) => {
     const look = (): void => {
@@ -63,7 +66,8 @@ async function openUnlessDead(
     look();
     watch = setInterval(look, PAUSE);
   });
-  const opening = Connection.open({ ...options, signal: giveUp.signal }, deadline).catch((error: unknown) => {
+  const both = AbortSignal.any([giveUp.signal, signal]);
+  const opening = Connection.open({ ...options, signal: both }, deadline).catch((error: unknown) => {
     if (error instanceof LabError) return error;
     throw error;
   });
