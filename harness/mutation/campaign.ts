@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { Cache } from '../build/cache.ts';
 import { grepFor, runSuite, type SuiteRun } from '../campaign/suite-run.ts';
 import { messageOf } from '../errors.ts';
+import { settingsFrom } from '../settings.ts';
 import { Defects } from './defect.ts';
 import { judgeMutant, uncontrolled, type Judgement } from './judgement.ts';
 import type { Mutant } from './mutant.ts';
@@ -46,12 +47,16 @@ export interface CampaignOptions {
 
 type Setting = Pick<Mutant, 'guest' | 'append' | 'slow'>;
 
+function defectsFor({ cache, environment, project }: CampaignOptions): Defects {
+  return new Defects(cache, settingsFrom(environment, project).searchPath);
+}
+
 /** The results, in the order of the mutants; those that an abort left out are missing. */
 export async function runCampaign(
   mutants: readonly Mutant[],
   options: CampaignOptions,
 ): Promise<MutantResult[]> {
-  const defects = new Defects(options.cache);
+  const defects = defectsFor(options);
   const controls = await runControls(mutants, options);
   const results = new Map<Mutant, MutantResult>();
   await inParallel(mutants, options, async (mutant) => {
@@ -66,7 +71,7 @@ export async function runCampaign(
 
 /** One mutant, when it is known that the driver as it is passes its checks. */
 export function judgeOne(mutant: Mutant, options: CampaignOptions): Promise<MutantResult> {
-  return judgeWith(mutant, new Defects(options.cache), new Map(), options);
+  return judgeWith(mutant, defectsFor(options), new Map(), options);
 }
 
 /** What of the checks that these mutants name the driver as it is does not pass, and why. */

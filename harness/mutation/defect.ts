@@ -2,7 +2,8 @@
 /** Whether a mutant is a defect at all: its diff applies, it builds, and what it builds to is another driver. */
 import { readFile } from 'node:fs/promises';
 import type { Cache } from '../build/cache.ts';
-import { debianKernel, type DebianKernel } from '../build/kernel.ts';
+import { guestKernel } from '../build/guest-kernel.ts';
+import type { DebianKernel } from '../build/kernel.ts';
 import { buildModule } from '../build/module.ts';
 import { DriverError, LabError } from '../errors.ts';
 import { contigbuf, moduleFolder } from '../profile/contigbuf.ts';
@@ -14,10 +15,13 @@ import type { Mutant } from './mutant.ts';
 /** Builds mutants, and the driver as it is for each kernel once. */
 export class Defects {
   readonly #cache: Cache;
+  readonly #searchPath: readonly string[];
   readonly #originals = new Map<string, Promise<string>>();
 
-  constructor(cache: Cache) {
+  /** @param searchPath folders of programs, for a kernel of the rig's own that has to be built */
+  constructor(cache: Cache, searchPath: readonly string[]) {
     this.#cache = cache;
+    this.#searchPath = searchPath;
   }
 
   /**
@@ -52,6 +56,6 @@ export class Defects {
   #kernel(guest: string): Promise<DebianKernel> {
     const spec = guests.find(({ name }) => name === guest) ?? guests[0];
     const { architecture } = machineNamed(spec.machine);
-    return debianKernel(this.#cache, { architecture, ...spec.kernel });
+    return guestKernel(this.#cache, { architecture, ...spec.kernel }, this.#searchPath);
   }
 }
