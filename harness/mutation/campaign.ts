@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import type { Cache } from '../build/cache.ts';
 import { grepFor, runSuite, type SuiteRun } from '../campaign/suite-run.ts';
 import { messageOf } from '../errors.ts';
-import { settingsFrom } from '../settings.ts';
 import { Defects } from './defect.ts';
 import { judgeMutant, uncontrolled, type Judgement } from './judgement.ts';
 import type { Mutant } from './mutant.ts';
@@ -30,6 +29,8 @@ export interface CampaignOptions {
   /** Absolute path of the checkout. */
   project: string;
   cache: Cache;
+  /** Folders of programs, for a kernel of the rig's own that has to be built. */
+  searchPath: readonly string[];
   /** Guests at a time. */
   workers: number;
   /** Every check on the mutant's strategy, instead of those that it names. */
@@ -47,16 +48,12 @@ export interface CampaignOptions {
 
 type Setting = Pick<Mutant, 'guest' | 'append' | 'slow'>;
 
-function defectsFor({ cache, environment, project }: CampaignOptions): Defects {
-  return new Defects(cache, settingsFrom(environment, project).searchPath);
-}
-
 /** The results, in the order of the mutants; those that an abort left out are missing. */
 export async function runCampaign(
   mutants: readonly Mutant[],
   options: CampaignOptions,
 ): Promise<MutantResult[]> {
-  const defects = defectsFor(options);
+  const defects = new Defects(options.cache, options.searchPath);
   const controls = await runControls(mutants, options);
   const results = new Map<Mutant, MutantResult>();
   await inParallel(mutants, options, async (mutant) => {
@@ -71,7 +68,7 @@ export async function runCampaign(
 
 /** One mutant, when it is known that the driver as it is passes its checks. */
 export function judgeOne(mutant: Mutant, options: CampaignOptions): Promise<MutantResult> {
-  return judgeWith(mutant, defectsFor(options), new Map(), options);
+  return judgeWith(mutant, new Defects(options.cache, options.searchPath), new Map(), options);
 }
 
 /** What of the checks that these mutants name the driver as it is does not pass, and why. */

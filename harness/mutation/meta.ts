@@ -52,7 +52,7 @@ export function parseMetaMutant(file: string, diff: string): MetaMutant {
 /** One after the other with the same interpretation of workers as {@link CampaignOptions}. */
 export async function runMetaCampaign(
   mutants: readonly MetaMutant[],
-  options: Omit<CampaignOptions, 'cache' | 'full' | 'stopEarly'>,
+  options: Omit<CampaignOptions, 'cache' | 'searchPath' | 'full' | 'stopEarly'>,
 ): Promise<MutantResult[]> {
   const specs = [...new Set(mutants.map(({ noticedBy }) => noticedBy))];
   const control = await inCopy(undefined, specs, 'control', options);

@@ -20,10 +20,11 @@ function mutantNamed(id: string): Promise<Mutant> {
 }
 
 function optionsFor(testInfo: TestInfo): CampaignOptions {
-  const { cacheRoot } = settingsFrom(process.env, project);
+  const { cacheRoot, searchPath } = settingsFrom(process.env, project);
   return {
     ...{ project, workers: 1, full: false, stopEarly: true },
     cache: new Cache(cacheRoot, { onProgress: () => {} }),
+    searchPath,
     folder: testInfo.outputPath('runs'),
     signal: new AbortController().signal,
     environment: process.env,

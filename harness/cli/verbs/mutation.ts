@@ -36,6 +36,7 @@ export const mutation: Verb = {
       runCampaign(mutants, {
         ...common,
         cache: new Cache(context.settings.cacheRoot, { onProgress: () => {} }),
+        searchPath: context.searchPath,
         full: options.full,
         stopEarly: options.stopEarly,
       }),
@@ -129,7 +130,9 @@ async function conclude(
   context: Context,
   name: string,
   { workers }: Options,
-  campaign: (common: Omit<CampaignOptions, 'cache' | 'full' | 'stopEarly'>) => Promise<MutantResult[]>,
+  campaign: (
+    common: Omit<CampaignOptions, 'cache' | 'searchPath' | 'full' | 'stopEarly'>,
+  ) => Promise<MutantResult[]>,
 ): Promise<number> {
   const { project, settings, terminal, environment } = context;
   const folder = join(settings.reports, name);
