@@ -73,6 +73,8 @@ int put_file(const char *path);
 int answer_calls(void);
 
 /* input.c: lines from stdin. */
+bool input_may_come_back(int fd, unsigned int *waited);	/* waits a little; milliseconds are added up */
+ssize_t input_read(void *to, size_t bytes);	/* read() of stdin, whatever is behind it */
 char *input_line(void);			/* next line, without its end, until the next call; or NULL */
 bool input_has_line(void);
 void input_fill(void);			/* one read() of what is there */

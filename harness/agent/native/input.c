@@ -14,6 +14,8 @@
 
 #define READ_BYTES 65536
 #define BUFFER_MOST (64u << 20)
+#define AWAKE_MS 5000
+#define PAUSE_MS 10
 
 static char *buffer;
 static size_t capacity, start, end;
@@ -24,6 +26,40 @@ void input_reset(void)
 {
 	start = end = searched = 0;
 	ended = false;
+}
+
+static bool is_port(int fd)
+{
+	char link[32], path[16];
+	ssize_t length;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	length = readlink(link, path, sizeof(path));
+	return length > 0 && strncmp(path, "/dev/vport", strlen("/dev/vport")) == 0;
+}
+
+/*
+ * A port's other side seems to be gone while the machine wakes up, until the host has been asked anew
+ * (drivers/char/virtio_console.c: virtcons_freeze). False when it has been gone for long.
+ */
+bool input_may_come_back(int fd, unsigned int *waited)
+{
+	if (!is_port(fd) || *waited >= AWAKE_MS)
+		return false;
+	usleep(PAUSE_MS * 1000);
+	*waited += PAUSE_MS;
+	return true;
+}
+
+ssize_t input_read(void *to, size_t bytes)
+{
+	unsigned int waited = 0;
+	ssize_t got;
+
+	do
+		got = read(STDIN_FILENO, to, bytes);
+	while (got == 0 && input_may_come_back(STDIN_FILENO, &waited));
+	return got;
 }
 
 bool input_may_grow(void)
@@ -51,7 +87,7 @@ void input_fill(void)
 			_exit(3);
 		}
 	}
-	got = read(STDIN_FILENO, buffer + end, READ_BYTES);
+	got = input_read(buffer + end, READ_BYTES);
 	if (got > 0)
 		end += got;
 	else if (got == 0 || (errno != EINTR && errno != EAGAIN))
@@ -69,14 +105,17 @@ short wait_for(int fd, short events, int milliseconds)
 		{ .fd = fd, .events = events },
 		{ .fd = STDOUT_FILENO },
 	};
+	unsigned int waited = 0;
 
 	reply_flush();
-	while (poll(entries, 2, milliseconds) < 0)
-		if (errno != EINTR)
-			return 0;
-	if (entries[1].revents)
-		_exit(4);
-	return entries[0].revents;
+	do {
+		while (poll(entries, 2, milliseconds) < 0)
+			if (errno != EINTR)
+				return 0;
+		if (!entries[1].revents)
+			return entries[0].revents;
+	} while (input_may_come_back(STDOUT_FILENO, &waited));
+	_exit(4);
 }
 
 static char *line_end(void)

@@ -61,6 +61,7 @@ static bool drain(int log)
 int follow_kernel_log(void)
 {
 	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	unsigned int waited = 0;
 	char told[256];
 
 	if (log < 0) {
@@ -77,9 +78,13 @@ int follow_kernel_log(void)
 			return 1;
 		if (poll(streams, 2, -1) < 0 && errno != EINTR)
 			return 1;
+		/* Meanwhile the log is still followed. */
+		if (streams[1].revents & POLLHUP && input_may_come_back(STDIN_FILENO, &waited))
+			continue;
+		waited = 0;
 		if (!streams[1].revents)
 			continue;
-		ssize_t got = read(STDIN_FILENO, told, sizeof(told));
+		ssize_t got = input_read(told, sizeof(told));
 
 		if (got <= 0 || memchr(told, END_OF_INPUT, got))
 			/* What was logged before our end is still ours to pass on. */

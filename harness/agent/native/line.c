@@ -53,7 +53,7 @@ struct program {
 static bool read_all(void *to, size_t bytes)
 {
 	for (char *at = to; bytes > 0;) {
-		ssize_t got = read(PORT, at, bytes);
+		ssize_t got = input_read(at, bytes);
 
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -268,7 +268,7 @@ static bool feed(struct program *program, struct input *input, struct call *call
 {
 	if (readable) {
 		size_t most = call->input < PIECE ? call->input : PIECE;
-		ssize_t got = read(PORT, input->piece, most);
+		ssize_t got = input_read(input->piece, most);
 
 		if (got <= 0)
 			return got < 0 && errno == EINTR;
@@ -295,6 +295,7 @@ static bool feed(struct program *program, struct input *input, struct call *call
 static bool attend(struct program *program, struct call *call)
 {
 	static struct input input;
+	unsigned int waited = 0;
 
 	input.start = input.end = 0;
 	fcntl(program->in, F_SETFL, O_NONBLOCK);
@@ -312,8 +313,12 @@ static bool attend(struct program *program, struct call *call)
 			return true;
 		if (poll(streams, 5, -1) < 0)
 			continue;
-		if (streams[0].revents & ~POLLIN)
-			return false;
+		if (streams[0].revents & ~POLLIN) {
+			if (!input_may_come_back(PORT, &waited))
+				return false;
+			continue;
+		}
+		waited = 0;
 		if (streams[0].revents && !feed(program, &input, call, true))
 			return false;
 		if (streams[2].revents && !pass_on(&program->out, "out"))
