@@ -35,6 +35,8 @@ const newest: QemuSpec = {
   ...standard,
   name: 'qemu-arm64-newest',
   kernel: { flavour: 'arm64', suite: 'trixie-backports' },
+  // Seen with Linux 7.3: when it has slept (PWR-01), nothing comes through its virtio ports any more.
+  lines: false,
 };
 
 const middle: QemuSpec = {

@@ -34,6 +34,8 @@ export interface QemuSpec extends Use {
   append: string[];
   /** Path of a device tree overlay's source that is laid on what the machine tells of itself. */
   deviceTree?: string;
+  /** Not even where its kernel knows virtio ports are there lines into it: SSH is the only way. */
+  lines?: false;
 }
 
 /** A machine that is up and reached by SSH, known by address and host key. */

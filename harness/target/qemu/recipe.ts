@@ -56,7 +56,7 @@ export interface Recipe {
   append: string[];
   /** Path of the device tree, if it is not the machine's own. */
   deviceTree?: string | undefined;
-  /** How many lines lead into a guest: none where its kernel knows no virtio ports. */
+  /** How many lines lead into a guest: none where its kernel knows no virtio ports, or the spec wants none. */
   lines: number;
 }
 
@@ -87,7 +87,7 @@ export async function recipeFor(
   const agent = programIn(GUEST_DIRECTORY, await readFile(await buildAgent(cache, programs)));
   const qemuVersion = await versionOf(architectureFacts(architecture).qemu.program);
   const append = [...spec.append, ...settings.append];
-  const lines = hasLines ? LINES : 0;
+  const lines = hasLines && spec.lines !== false ? LINES : 0;
   const parts = { spec, machine, kernel, initramfs, agent, qemuVersion, append, lines };
   const accelerator = await chooseAccelerator(machine, qemuVersion, cache, () => {
     announce(`${spec.name}: trying whether a guest makes progress under KVM`);
