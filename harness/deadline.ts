@@ -28,11 +28,16 @@ export class Deadline {
 
   /** Milliseconds left, never negative. */
   get remaining(): number {
-    return this.#signal?.aborted === true ? 0 : Math.max(0, this.#end - performance.now());
+    return this.cancelled ? 0 : Math.max(0, this.#end - performance.now());
   }
 
   get expired(): boolean {
     return this.remaining === 0;
+  }
+
+  /** Whether nobody waits for the result any more: what fails then says nothing about what was tried. */
+  get cancelled(): boolean {
+    return this.#signal?.aborted === true;
   }
 
   /** Total milliseconds this deadline was made for; for messages. */
@@ -62,7 +67,7 @@ export class Deadline {
   }
 
   #passed(doing: string): LabError {
-    if (this.#signal?.aborted === true) return new LabError('CANCELLED', `not wanted any more: ${doing}`);
+    if (this.cancelled) return new LabError('CANCELLED', `not wanted any more: ${doing}`);
     return new LabError('DEADLINE', `gave up after ${(this.#total / 1000).toFixed(1)} s: ${doing}`);
   }
 }

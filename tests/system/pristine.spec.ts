@@ -60,6 +60,19 @@ async function output(target: Target, script: string): Promise<string> {
   return (await target.execOk(['sh', '-c', script])).stdout.trim();
 }
 
+test('a copy that nobody wants any more says nothing about the saved guest', async ({ lab }) => {
+  const source = lab.source();
+  await lab.take(source);
+  for (const milliseconds of [20, 120, 220, 320]) {
+    const unwanted = new AbortController();
+    setTimeout(() => unwanted.abort(), milliseconds);
+    const [copy] = await Promise.allSettled([source.take(Deadline.in(LIMIT, unwanted.signal))]);
+    if (copy.status === 'fulfilled') await copy.value.close();
+  }
+  expect(lab.said.filter((line) => line.includes('cannot be restored'))).toEqual([]);
+  expect(isRestored(await lab.take(source)), 'the next one is restored').toBe(true);
+});
+
 test('copies differ in identity and randomness, and have the time of day', async ({ lab }) => {
   const copies = await Promise.all([lab.source(), lab.source()].map((source) => lab.take(source)));
   // Two who ask at once: one saves, the other waits.

@@ -59,6 +59,7 @@ export class GuestCopies implements TargetSource {
     try {
       return await restoreTarget(recipe, saved, deadline);
     } catch (error) {
+      if (deadline.cancelled) throw error;
       this.#giveUpOn(error);
       // Others use it, too: that this machine was slow once is no reason to take it from them.
       if (isAboutState(error) || this.#useless >= TRIES) await discard(this.#context.cache, saved.directory);
@@ -72,7 +73,7 @@ export class GuestCopies implements TargetSource {
       return await savedGuest(recipe, cache, deadline, (saved) => examine(recipe, saved, deadline), announce);
     } catch (error) {
       // What keeps a guest from booting is not about saving it.
-      if (!isAboutState(error)) throw error;
+      if (deadline.cancelled || !isAboutState(error)) throw error;
       this.#giveUpOn(error);
       return undefined;
     }
