@@ -10,6 +10,8 @@ import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 const TRACING = '/sys/kernel/debug/tracing';
 const PAGES = 4;
 const ACCESSES = 5;
+/** Bytes that any program reads and writes at once. */
+const WIDTH = 4;
 
 /** linux/perf_event.h: bytes of the first five versions of struct perf_event_attr, and the places of its members. */
 const ATTRIBUTE_BYTES = 112;
@@ -21,6 +23,8 @@ const READ_OR_WRITE = 3;
 const SAMPLE_TYPE = (1n << 3n) | (1n << 19n);
 /** exclude_kernel and exclude_hv */
 const FLAGS = (1n << 5n) | (1n << 6n);
+/** No CPU, and no group: -1 as an int. */
+const NONE = 0xffff_ffff;
 /** The pages of a ring of samples behind its header. */
 const RING_PAGES = 1;
 
@@ -34,7 +38,8 @@ forEachStrategy(() => {
     const at = 2 * buffers.pageBytes + 64;
     const fd = await watch(agent, BigInt(mapped.mapping.address + at));
     const ring = await agent.mmap({ length: (1 + RING_PAGES) * buffers.pageBytes, fd });
-    for (let time = 0; time < ACCESSES; time++) await mapped.mapping.store(at, await mapped.mapping.load(at));
+    for (let time = 0; time < ACCESSES; time++)
+      await mapped.mapping.store(at, await mapped.mapping.load(at, WIDTH), WIDTH);
     const count = (await agent.read(fd, 8)).readBigUInt64LE();
     await ring.unmap();
     await agent.close(fd);
@@ -68,7 +73,7 @@ forEachStrategy(() => {
   });
 });
 
-/** A counter of accesses to the eight bytes there. Machines without watchpoints are skipped. */
+/** A counter of accesses to the word there. Machines without watchpoints are skipped. */
 async function watch(agent: Agent, address: bigint): Promise<number> {
   const attribute = Buffer.alloc(ATTRIBUTE_BYTES);
   attribute.writeUInt32LE(BREAKPOINT, PLACES.type);
@@ -78,11 +83,11 @@ async function watch(agent: Agent, address: bigint): Promise<number> {
   attribute.writeBigUInt64LE(FLAGS, PLACES.flags);
   attribute.writeUInt32LE(READ_OR_WRITE, PLACES.kind);
   attribute.writeBigUInt64LE(address, PLACES.address);
-  attribute.writeBigUInt64LE(8n, PLACES.bytes);
+  attribute.writeBigUInt64LE(BigInt(WIDTH), PLACES.bytes);
   const scratch = await agent.anonymous(agent.pageBytes);
   await scratch.poke(0, attribute);
   const opened = await agent.attempt(() =>
-    agent.request<{ returned: string }>('syscall', 'perf_event_open', scratch.address, 0, -1, -1, 0),
+    agent.request<{ returned: string }>('syscall', 'perf_event_open', scratch.address, 0, NONE, NONE, 0),
   );
   const absent = ['ENOENT', 'ENOSYS', 'EOPNOTSUPP', 'ENODEV'].includes(opened.errno ?? '');
   test.skip(absent, `the machine has no watchpoints (${opened.errno})`);
