@@ -154,6 +154,16 @@ export class Agent {
   }
 
   /**
+   * Writes a small file with one write(), as the files of /proc and /sys take their values.
+   * @throws SyscallError of what failed first
+   */
+  async writeText(path: string, text: string, flags: OpenFlags = 'wronly'): Promise<void> {
+    const fd = await this.open(path, flags);
+    const [written, closed] = await Promise.allSettled([this.write(fd, Buffer.from(text)), this.close(fd)]);
+    for (const outcome of [written, closed]) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /**
    * ioctl() with a pointer to these bytes. Nothing readable lies behind them on the target, so a
    * driver that takes more than it was given gets EFAULT.
    */

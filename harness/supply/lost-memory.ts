@@ -50,7 +50,5 @@ export function offsetInCode(line: string, code: bigint, bytes = 2n ** 20n): num
 }
 
 async function tell(agent: Agent, word: string): Promise<void> {
-  const fd = await agent.open(DETECTOR, 'wronly');
-  const [told] = await Promise.allSettled([agent.write(fd, Buffer.from(word)), agent.close(fd)]);
-  if (told.status === 'rejected') throw told.reason;
+  await agent.writeText(DETECTOR, word);
 }
