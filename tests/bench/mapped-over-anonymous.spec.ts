@@ -94,8 +94,11 @@ forEachStrategy(() => {
       const modes = buffers.promises.cacheModes.filter((cache) => cache !== 'cached');
       test.skip(modes.length === 0, 'the driver gives cached memory only');
       for (const cache of modes) {
-        const { ok: buffer } = await agent.attempt(() => buffers.allocate({ bytes: MIB, cache }));
-        if (buffer === undefined) continue;
+        const { ok: buffer, errno } = await agent.attempt(() => buffers.allocate({ bytes: MIB, cache }));
+        if (buffer === undefined) {
+          expect(errno, `memory that is ${cache}`).toBe('EOPNOTSUPP');
+          continue;
+        }
         await report({
           id: `mapped-over-anonymous/uncached/${buffers.strategy}/${cache}`,
           title: `reading 1 MiB of ${cache} memory, ${buffers.strategy}`,

@@ -14,6 +14,7 @@ forEachStrategy(() => {
   test('DBG-05 a page that goes bad costs its readers at most a signal, and the others nothing', async ({
     agent,
     buffers,
+    kernelSays,
     pageTables,
     spare,
   }) => {
@@ -26,13 +27,17 @@ forEachStrategy(() => {
     const [there] = await pageTables(page);
     const offline = await agent.attempt(() => agent.open(OFFLINE, 'wronly'));
     test.skip(offline.errno === 'ENOENT', 'the kernel takes no page for bad (CONFIG_MEMORY_FAILURE)');
-    const physical = Buffer.from(`0x${(there?.physicalAddress ?? 0).toString(16)}`);
+    expect(there, 'where the page lies').toBeDefined();
+    const address = there?.physicalAddress ?? Number.NaN;
+    const physical = Buffer.from(`0x${address.toString(16)}`);
     // Who reports it may be told that nothing could be done, or be killed as one of its users.
     const calls = [
       await observed('reporting the page', ['success', 'EBUSY', 'EIO', 'EOPNOTSUPP'], () =>
         agent.write(offline.ok ?? -1, physical),
       ),
     ];
+    const frame = `0x${(address / pageBytes).toString(16)}:`;
+    expect((await kernelSays()).join('\n'), 'what the kernel says').toContain(`Memory failure: ${frame}`);
     const child = await agent.fork();
     const reading = mapped.in(child.agent).mapping.page(BAD);
     calls.push(await observed('reading it', ['success', 'SIGBUS'], () => reading.load(0)));

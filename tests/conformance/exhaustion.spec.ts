@@ -170,8 +170,7 @@ test('RES-10 a buffer is charged to a control group, or is not, as documented', 
   const charged = async () => Number(await agent.readText(`${group}/memory.current`));
   for (const memory of [undefined, ...(await memoriesOn(agent, buffers))]) {
     const child = await agent.fork();
-    const procs = await agent.open(`${group}/cgroup.procs`, 'wronly');
-    await agent.write(procs, Buffer.from(String(child.pid)));
+    await agent.writeText(`${group}/cgroup.procs`, String(child.pid));
     const before = await charged();
     const own = buffers.others({ agent: child.agent });
     for (let piece = 0; piece < pieces; piece++)

@@ -149,11 +149,6 @@ forEachStrategy(() => {
     const pattern = '/proc/sys/kernel/core_pattern';
     const core = '/dev/shm/bufrig-core';
     const before = await agent.readText(pattern);
-    const writeText = async (path: string, text: string) => {
-      const fd = await agent.open(path, 'wronly');
-      await agent.write(fd, Buffer.from(text));
-      await agent.close(fd);
-    };
     const { buffer, nonce } = await signedBuffer(buffers, { bytes });
     const ordinary = await agent.anonymous(bytes);
     const ordinaryNonce = newNonce();
@@ -161,13 +156,13 @@ forEachStrategy(() => {
     const mapped = await buffer.map();
     const child = await agent.fork();
     try {
-      await writeText(pattern, core);
-      await writeText(`/proc/${child.pid}/coredump_filter`, '0x7f');
+      await agent.writeText(pattern, core);
+      await agent.writeText(`/proc/${child.pid}/coredump_filter`, '0x7f');
       await child.agent.request('rlimit', 'core', 'unlimited', 'unlimited');
       expect(await mapped.in(child.agent).mapping.verifySign(nonce, 0)).toMatchObject({ mismatches: 0 });
       expect(await child.kill(SIGABRT)).toMatchObject({ signal: 'SIGABRT' });
     } finally {
-      await writeText(pattern, before.trim());
+      await agent.writeText(pattern, before.trim());
     }
     const { files } = { files: [core, `${core}.${child.pid}`] };
     let dump: number | undefined;

@@ -29,23 +29,23 @@ test('PWR-08 a device for which there is no number is refused, until another one
   const wanted = devices - drivers.length + 1;
   test.skip(spare.length < wanted, `the machine has ${spare.length} devices to spare, not ${wanted}`);
   const given = spare.slice(0, wanted);
-  const bind = (name: string) => write(agent, `${bus}/bind`, name);
+  const bind = (name: string) => agent.writeText(`${bus}/bind`, name);
   try {
-    for (const name of given) await write(agent, `${DEVICES}/${name}/driver_override`, basename(bus));
+    for (const name of given) await agent.writeText(`${DEVICES}/${name}/driver_override`, basename(bus));
     const last = given.at(-1) ?? '';
     for (const name of given.slice(0, -1)) await bind(name);
     const refused = { description: 'one more device', run: () => bind(last) };
     await expect(refused).toFailWith(exceeded);
     // Refused again, so that nothing of the first time is in the way.
     await expect(refused).toFailWith(exceeded);
-    await write(agent, `${bus}/unbind`, given[0] ?? '');
+    await agent.writeText(`${bus}/unbind`, given[0] ?? '');
     await bind(last);
     expect((await bound(target, bus)).length, 'devices').toBe(devices);
     for (const node of instances.nodes) await agent.close(await agent.open(node, 'rdwr'));
   } finally {
     for (const name of given) {
-      await agent.attempt(() => write(agent, `${bus}/unbind`, name));
-      await write(agent, `${DEVICES}/${name}/driver_override`, '\n');
+      await agent.attempt(() => agent.writeText(`${bus}/unbind`, name));
+      await agent.writeText(`${DEVICES}/${name}/driver_override`, '\n');
     }
   }
 });
@@ -70,13 +70,4 @@ async function bound(target: Target, driver: string): Promise<string[]> {
 async function list(target: Target, folder: string): Promise<string[]> {
   const { stdout } = await target.execOk(['ls', '-1', folder]);
   return stdout.split('\n').filter(Boolean);
-}
-
-async function write(agent: Agent, file: string, text: string): Promise<void> {
-  const fd = await agent.open(file, 'wronly');
-  try {
-    await agent.write(fd, Buffer.from(text));
-  } finally {
-    await agent.close(fd);
-  }
 }

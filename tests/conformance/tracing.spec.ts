@@ -57,18 +57,31 @@ forEachStrategy(() => {
       'the kernel traces no functions (CONFIG_FUNCTION_TRACER)',
     );
     const { name } = moduleOf(driver.profile);
-    const tell = (file: string, text: string) => write(agent, `${TRACING}/${file}`, text);
-    await tell('set_ftrace_filter', `:mod:${name}`);
-    await tell('current_tracer', 'function');
-    const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
-    const mapped = await buffer.map();
-    await expect(mapped).toShowItsOwnPages(nonce);
-    await mapped.unmap();
-    await buffer.release();
-    const traced = await agent.readText(`${TRACING}/trace`);
-    await tell('current_tracer', 'nop');
-    await write(agent, `${TRACING}/set_ftrace_filter`, ' ', 'wronly,truncate');
-    expect(traced.match(/: \w+ <-/g)?.length, 'calls of its functions').toBeGreaterThan(1);
+    const filter = `${TRACING}/set_ftrace_filter`;
+    await agent.writeText(filter, `:mod:${name}`, 'wronly,truncate');
+    const functions: string[] = (await agent.readText(filter)).match(/^\w+(?= \[)/gm) ?? [];
+    expect(functions.length, `functions of ${name}`).toBeGreaterThan(10);
+    let traced = '';
+    await agent.writeText(`${TRACING}/current_tracer`, 'function');
+    try {
+      const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
+      const mapped = await buffer.map();
+      await expect(mapped).toShowItsOwnPages(nonce);
+      await mapped.unmap();
+      await buffer.release();
+      traced = await agent.readText(`${TRACING}/trace`);
+    } finally {
+      await agent.writeText(`${TRACING}/current_tracer`, 'nop');
+      await agent.writeText(filter, ' ', 'wronly,truncate');
+    }
+    const called = [...traced.matchAll(/: (\w+)(?: \[\w+\])? <-/g)].map(([, called = '']) => called);
+    expect(called.filter((one) => functions.includes(one)).length, 'calls of its functions').toBeGreaterThan(
+      1,
+    );
+    expect(
+      called.filter((one) => !functions.includes(one)),
+      'calls of others',
+    ).toEqual([]);
   });
 });
 
@@ -92,15 +105,4 @@ async function watch(agent: Agent, address: bigint): Promise<number> {
   test.skip(absent, `the machine has no watchpoints (${opened.errno})`);
   expect(opened.errno, 'how perf_event_open() ended').toBeUndefined();
   return Number(opened.ok?.returned);
-}
-
-async function write(
-  agent: Agent,
-  file: string,
-  text: string,
-  flags: 'wronly' | 'wronly,truncate' = 'wronly',
-) {
-  const fd = await agent.open(file, flags);
-  await agent.write(fd, Buffer.from(text));
-  await agent.close(fd);
 }
