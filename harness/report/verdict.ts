@@ -126,12 +126,16 @@ function strongest(candidates: readonly Judged[]): Judged | undefined {
   return candidates.toSorted((a, b) => precedence.indexOf(a.verdict) - precedence.indexOf(b.verdict))[0];
 }
 
+/** Characters of a difference that one line tells. */
+const ONE_LINE = 200;
+
 /**
  * An error in one line: of an assertion what it expected and saw, of anything else its first line.
  * Colours, and the words that Playwright puts before and after, are dropped.
  */
 export function oneLine(error: TestError | undefined): string {
-  const lines = plain(error?.message ?? error?.value ?? '')
+  const text = plain(error?.message ?? error?.value ?? '');
+  const lines = text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
@@ -139,9 +143,23 @@ export function oneLine(error: TestError | undefined): string {
   const assertion = lines.findIndex((line) => line.includes('expect('));
   if (assertion === -1) return first.replace(/^Error: /, '');
   const [seen, more] = lines.slice(assertion + 1);
-  const said = more?.startsWith('Received') === true ? `${seen}, ${more}` : seen;
+  const said = difference(text) ?? (more?.startsWith('Received') === true ? `${seen}, ${more}` : seen);
   const title = assertion === 0 ? [] : [first];
   return [...title, said ?? lines[assertion]].join(': ').replace(/^Error: /, '');
+}
+
+/** What a comparison of two structures found, where it is told line by line. */
+function difference(text: string): string | undefined {
+  const [, marked] = text.split(/^- Expected .*\n\+ Received .*\n/m);
+  if (marked === undefined) return undefined;
+  const only = (mark: string): string =>
+    marked
+      .split('\n')
+      .filter((line) => line.startsWith(mark))
+      .map((line) => line.slice(mark.length).trim())
+      .join(' ')
+      .replace(/,$/, '');
+  return `Expected: ${only('-') || 'nothing more'}, Received: ${only('+') || 'nothing'}`.slice(0, ONE_LINE);
 }
 
 /** Text without terminal colours. */

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** What is on record about a driver: a run is green only while the driver fails as recorded. */
 import { fileURLToPath } from 'node:url';
-import { expect, test as base } from '@playwright/test';
+import { expect } from '@playwright/test';
 import { failedAsRecorded, recordFor, type Deviation } from '../../harness/profile/deviations.ts';
 import type { DriverProfile } from '../../harness/profile/profile.ts';
 import { profiles } from '../../harness/profile/profiles.ts';
 import { catalogue } from '../../harness/report/catalogue.ts';
-import type { RunSummary } from '../../harness/report/run-summary.ts';
-import { InlineSuites } from './inline-run.ts';
-
-const test = base.extend<{ suites: InlineSuites }>({
-  // oxlint-disable-next-line no-empty-pattern
-  suites: async ({}, use) => {
-    const suites = new InlineSuites();
-    await use(suites);
-    suites.close();
-  },
-});
+import { summaryOf, test } from './inline-claims.ts';
 
 const record: Deviation = {
   claim: 'MAP-09',
@@ -99,7 +89,7 @@ test('a run deviates as recorded, or is red: better, otherwise, or for another r
     },
     [],
   );
-  const summary: RunSummary = JSON.parse(run.read('reports/summary.json'));
+  const summary = summaryOf(run);
   expect(run.code).toBe(1);
   expect(summary.claims).toMatchObject({ deviates: 2, pass: 0, 'not-run': 1 });
   expect(summary.deviations.map(({ claim, cause }) => `${claim} ${cause}`)).toEqual([
