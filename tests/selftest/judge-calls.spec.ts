@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
-/** The judges of many calls and of courses, on saved observations, good and bad. */
+/** The judges of calls, one or many, and of courses, on saved observations, good and bad. */
 import { expect, test } from '@playwright/test';
-import { judgeCourse, judgeExpectations, slopeOf } from '../../harness/judge/judges.ts';
+import {
+  judgeCourse,
+  judgeErrno,
+  judgeExpectations,
+  judgeSuccess,
+  slopeOf,
+} from '../../harness/judge/judges.ts';
 import type { Course, Expectation, Finding } from '../../harness/judge/observation.ts';
 
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
@@ -19,6 +25,44 @@ const good: Expectation[] = [
   { call: 'mlock', outcome: { kind: 'success', value: 0 }, accepted: ['success'] },
   { call: 'store', outcome: { kind: 'signal', signal: 'SIGSEGV' }, accepted: ['SIGBUS', 'SIGSEGV'] },
 ];
+
+test.describe('how calls end', () => {
+  const call = 'mmap(NULL, 8192, PROT_READ, MAP_SHARED, fd, 0x4000)';
+
+  test('the named error, and no other', () => {
+    expect(judgeErrno({ call, outcome: { kind: 'error', errno: 'EINVAL' } }, ['EINVAL', 'ENXIO'])).toEqual(
+      [],
+    );
+    const [wrong] = judgeErrno({ call, outcome: { kind: 'error', errno: 'ENOMEM' } }, ['EINVAL', 'ENXIO']);
+    expect(wrong).toEqual({
+      rule: 'errno',
+      blame: 'driver',
+      message: `${call} failed with ENOMEM, expected EINVAL or ENXIO`,
+    });
+  });
+
+  test('success and signals are not errors', () => {
+    const [success] = judgeErrno({ call, outcome: { kind: 'success', value: 0x7f00_0000 } }, ['EINVAL']);
+    expect(success).toMatchObject({ rule: 'must-fail', blame: 'driver' });
+    const [signal] = judgeErrno({ call, outcome: { kind: 'signal', signal: 'SIGBUS' } }, ['EINVAL']);
+    expect(signal?.message).toContain('raised SIGBUS, expected EINVAL');
+  });
+
+  test('success where it is due', () => {
+    expect(judgeSuccess({ call, outcome: { kind: 'success', value: 0 } })).toEqual([]);
+    expect(blamed(judgeSuccess({ call, outcome: { kind: 'error', errno: 'ENODEV' } }))).toEqual([
+      'driver: must-succeed',
+    ]);
+  });
+
+  test('an answer that never came, or an expectation that was never stated', () => {
+    expect(blamed(judgeErrno({ call }, ['EINVAL']))).toEqual(['lab: evidence']);
+    expect(blamed(judgeSuccess({ call }))).toEqual(['lab: evidence']);
+    expect(blamed(judgeErrno({ call, outcome: { kind: 'error', errno: 'EINVAL' } }, []))).toEqual([
+      'lab: evidence',
+    ]);
+  });
+});
 
 test.describe('many calls', () => {
   test('calls that end as accepted are no finding', () => {

@@ -194,18 +194,18 @@ test.describe('the description of a mutant', () => {
 });
 
 test.describe('defects of the rig itself', () => {
-  const text = `M99 judge: any error will do.\nNoticed-by: judge.spec.ts\n\n${DIFF}`;
+  const text = `M99 judge: any error will do.\nNoticed-by: judge-calls.spec.ts\n\n${DIFF}`;
 
   test('say which selftest has to notice', () => {
     expect(parseMetaMutant('M99.diff', text)).toMatchObject({
-      ...{ id: 'M99', kind: 'judge', what: 'any error will do.', noticedBy: 'judge.spec.ts' },
+      ...{ id: 'M99', kind: 'judge', what: 'any error will do.', noticedBy: 'judge-calls.spec.ts' },
     });
     expect(() => parseMetaMutant('M98.diff', text)).toThrow(/M98\.diff does not begin/);
     expect(() => parseMetaMutant('M99.diff', DIFF)).toThrow(/Try: begin with "M99 part/);
   });
 
   test('are noticed by a test that fails, and by nothing less', () => {
-    const mutant = { noticedBy: 'judge.spec.ts' };
+    const mutant = { noticedBy: 'judge-calls.spec.ts' };
     const rig = (verdict: Verdict): RunReport => report([{ ...red('', verdict, 'said'), about: 'rig' }]);
     expect(judgeMeta(mutant, rig('fail'))).toMatchObject({ outcome: 'killed', message: 'said' });
     expect(judgeMeta(mutant, rig('hang'))).toMatchObject({ outcome: 'infra', message: 'hang: said' });

@@ -60,6 +60,17 @@ struct fuzz_call {
 
 /* fuzz_compose.c */
 void fuzz_compose(struct fuzz *fuzz, uint64_t seed, uint64_t number, struct fuzz_call *call);
+
+/* fuzz_values.c */
+uint64_t fuzz_word(struct fuzz *fuzz);
 uint64_t fuzz_random(struct fuzz *fuzz, uint64_t below);
+bool fuzz_one_in(struct fuzz *fuzz, unsigned int times);
+uint64_t fuzz_odd_value(struct fuzz *fuzz);
+uint64_t fuzz_pages(struct fuzz *fuzz);
+uint64_t fuzz_bytes(struct fuzz *fuzz);
+uintptr_t fuzz_place(struct fuzz *fuzz);
+size_t fuzz_range(struct fuzz *fuzz, uintptr_t place);
+int fuzz_file(struct fuzz *fuzz);
+uint32_t fuzz_name(struct fuzz *fuzz);
 
 #endif

@@ -11,100 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* splitmix64: a good number also from seeds that differ in one bit. */
-static uint64_t next(struct fuzz *fuzz)
-{
-	uint64_t mixed = fuzz->random += 0x9e3779b97f4a7c15;
-
-	mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
-	mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
-	return mixed ^ mixed >> 31;
-}
-
-uint64_t fuzz_random(struct fuzz *fuzz, uint64_t below)
-{
-	return next(fuzz) % below;
-}
-
-static bool one_in(struct fuzz *fuzz, unsigned int times)
-{
-	return fuzz_random(fuzz, times) == 0;
-}
-
-/* Where kernels and buffers have their borders. */
-static uint64_t odd_value(struct fuzz *fuzz)
-{
-	uint64_t page = page_bytes();
-	const uint64_t borders[] = {
-		0, 1, 2, 3, 7, 63, 64, page - 1, page, page + 1, 2 * page, 1u << 20, 1u << 21,
-		(1ull << 31) - 1, 1ull << 31, (1ull << 32) - page, (1ull << 32) - 1, 1ull << 32, 1ull << 44,
-		1ull << 47, (1ull << 63) - 1, 1ull << 63, -(page << 1), -page, -1ull - page, -1ull,
-	};
-	uint64_t value = borders[fuzz_random(fuzz, sizeof(borders) / sizeof(borders[0]))];
-
-	switch (fuzz_random(fuzz, 6)) {
-	case 0:
-		return next(fuzz);
-	case 1:
-		return value + fuzz_random(fuzz, 17) - 8;
-	case 2:
-		return fuzz->number_count ? fuzz->numbers[fuzz_random(fuzz, fuzz->number_count)] : value;
-	}
-	return value;
-}
-
-/* Few pages most of the time, now and then enough for a large one. */
-static uint64_t some_pages(struct fuzz *fuzz)
-{
-	if (one_in(fuzz, 40))
-		return 512 + fuzz_random(fuzz, 600);
-	return 1 + fuzz_random(fuzz, one_in(fuzz, 3) ? 12 : 3);
-}
-
-static uint64_t some_bytes(struct fuzz *fuzz)
-{
-	uint64_t bytes = some_pages(fuzz) * page_bytes();
-
-	return one_in(fuzz, 4) ? bytes - fuzz_random(fuzz, page_bytes()) : bytes;
-}
-
-/* Beginnings gather at the window's front and at its large pages, so that calls meet. */
-static uintptr_t some_place(struct fuzz *fuzz)
-{
-	size_t pages = fuzz->window_bytes / page_bytes();
-	uint64_t page = one_in(fuzz, 8) ? fuzz_random(fuzz, pages / 512) * 512 : fuzz_random(fuzz, 16);
-
-	return fuzz->window + page % pages * page_bytes();
-}
-
-/* Bytes from a place on that the window has. */
-static size_t some_range(struct fuzz *fuzz, uintptr_t place)
-{
-	size_t left = fuzz->window + fuzz->window_bytes - place, bytes = some_pages(fuzz) * page_bytes();
-
-	return bytes < left ? bytes : left;
-}
-
-/* One that is open, if any is; now and then one that may not be. */
-static int some_file(struct fuzz *fuzz)
-{
-	unsigned int first = fuzz_random(fuzz, FUZZ_FILES);
-
-	if (!one_in(fuzz, 32))
-		for (unsigned int at = first; at < first + FUZZ_FILES; at++)
-			if (fuzz->files[at % FUZZ_FILES] >= 0)
-				return fuzz->files[at % FUZZ_FILES];
-	return fuzz->files[first];
-}
-
-static uint32_t some_name(struct fuzz *fuzz)
-{
-	if (!fuzz->name_count || one_in(fuzz, 8))
-		return fuzz_random(fuzz, 8);
-	/* Somebody else's may be near. */
-	return fuzz->names[fuzz_random(fuzz, fuzz->name_count)] + (one_in(fuzz, 6) ? fuzz_random(fuzz, 5) - 2 : 0);
-}
-
 static void say(struct fuzz_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void say(struct fuzz_call *call, const char *format, ...)
@@ -118,21 +24,21 @@ static void say(struct fuzz_call *call, const char *format, ...)
 
 static uint64_t field_value(struct fuzz *fuzz, const struct fuzz_field *field, uint64_t good)
 {
-	if (one_in(fuzz, 60))
-		return odd_value(fuzz);
+	if (fuzz_one_in(fuzz, 60))
+		return fuzz_odd_value(fuzz);
 	switch (field->kind) {
 	case 'n':
-		return one_in(fuzz, 3) ? good : some_name(fuzz);
+		return fuzz_one_in(fuzz, 3) ? good : fuzz_name(fuzz);
 	case 'b':
-		return one_in(fuzz, 2) ? good : some_bytes(fuzz);
+		return fuzz_one_in(fuzz, 2) ? good : fuzz_bytes(fuzz);
 	case 'r':
-		return one_in(fuzz, 2) ? good : one_in(fuzz, 3) ? fuzz_random(fuzz, 5 * page_bytes()) : fuzz_random(fuzz, 5) * page_bytes();
+		return fuzz_one_in(fuzz, 2) ? good : fuzz_one_in(fuzz, 3) ? fuzz_random(fuzz, 5 * page_bytes()) : fuzz_random(fuzz, 5) * page_bytes();
 	case 'f':
-		return one_in(fuzz, 4) ? good ^ 1u << fuzz_random(fuzz, 3) : good;
+		return fuzz_one_in(fuzz, 4) ? good ^ 1u << fuzz_random(fuzz, 3) : good;
 	case 'c':
-		return one_in(fuzz, 3) ? fuzz_random(fuzz, 5) : good;
+		return fuzz_one_in(fuzz, 3) ? fuzz_random(fuzz, 5) : good;
 	case 'a':
-		return one_in(fuzz, 4) ? 1ull << fuzz_random(fuzz, 24) : good;
+		return fuzz_one_in(fuzz, 4) ? 1ull << fuzz_random(fuzz, 24) : good;
 	}
 	return good;
 }
@@ -172,7 +78,7 @@ static const struct fuzz_ioctl *some_ioctl(struct fuzz *fuzz)
 {
 	unsigned int first = fuzz_random(fuzz, fuzz->ioctl_count);
 
-	if (one_in(fuzz, 5))
+	if (fuzz_one_in(fuzz, 5))
 		for (unsigned int at = first; at < first + fuzz->ioctl_count; at++)
 			if (tells(&fuzz->ioctls[at % fuzz->ioctl_count], 'N'))
 				return &fuzz->ioctls[at % fuzz->ioctl_count];
@@ -199,14 +105,14 @@ static void make_ioctl(struct fuzz *fuzz, struct fuzz_call *call)
 	}
 	call->label = ioctl->name;
 	call->ioctl = ioctl;
-	if (one_in(fuzz, 20)) {
-		number = one_in(fuzz, 2) ? number ^ 1ul << fuzz_random(fuzz, 32) : fuzz_random(fuzz, 1ull << 32);
+	if (fuzz_one_in(fuzz, 20)) {
+		number = fuzz_one_in(fuzz, 2) ? number ^ 1ul << fuzz_random(fuzz, 32) : fuzz_random(fuzz, 1ull << 32);
 		call->label = "ioctl of any number";
 		call->ioctl = NULL;
 	}
-	if (one_in(fuzz, 30))
+	if (fuzz_one_in(fuzz, 30))
 		bytes = fuzz_random(fuzz, bytes);
-	call->file = some_file(fuzz);
+	call->file = fuzz_file(fuzz);
 	used = snprintf(call->line, sizeof(call->line), "ioctl %d 0x%lx ", call->file, number);
 	for (size_t at = 0; at < bytes; at++)
 		used += snprintf(call->line + used, sizeof(call->line) - used, "%02x", data[at]);
@@ -218,10 +124,10 @@ static void make_ioctl(struct fuzz *fuzz, struct fuzz_call *call)
 static void make_ioctl_at(struct fuzz *fuzz, struct fuzz_call *call)
 {
 	unsigned long number = fuzz->ioctls[fuzz_random(fuzz, fuzz->ioctl_count)].number;
-	uintptr_t argument = one_in(fuzz, 2) ? some_place(fuzz) + fuzz_random(fuzz, page_bytes()) :
-					       (uintptr_t)odd_value(fuzz);
+	uintptr_t argument = fuzz_one_in(fuzz, 2) ? fuzz_place(fuzz) + fuzz_random(fuzz, page_bytes()) :
+					       (uintptr_t)fuzz_odd_value(fuzz);
 
-	say(call, "ioctl-at %d 0x%lx 0x%" PRIxPTR, some_file(fuzz), number, argument);
+	say(call, "ioctl-at %d 0x%lx 0x%" PRIxPTR, fuzz_file(fuzz), number, argument);
 }
 
 static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
@@ -229,7 +135,7 @@ static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
 	static const char *const access[] = { "rdwr", "rdwr", "rdwr", "rdonly", "wronly", "rdwr,nonblock" };
 	int *slot = &fuzz->files[fuzz_random(fuzz, FUZZ_FILES)];
 
-	if (*slot >= 0 && one_in(fuzz, 3)) {
+	if (*slot >= 0 && fuzz_one_in(fuzz, 3)) {
 		say(call, "close %d", *slot);
 		call->closes = slot;
 		return;
@@ -238,8 +144,8 @@ static void make_open(struct fuzz *fuzz, struct fuzz_call *call)
 	if (*slot >= 0)
 		return make_ioctl(fuzz, call);
 	call->opens = slot;
-	if (one_in(fuzz, 4) && some_file(fuzz) >= 0)
-		say(call, "dup %d", some_file(fuzz));
+	if (fuzz_one_in(fuzz, 4) && fuzz_file(fuzz) >= 0)
+		say(call, "dup %d", fuzz_file(fuzz));
 	else
 		say(call, "open %s %s", fuzz->device, access[fuzz_random(fuzz, 6)]);
 }
@@ -250,22 +156,22 @@ static void make_mmap(struct fuzz *fuzz, struct fuzz_call *call)
 	static const char *const kinds[] = { "shared", "shared", "shared", "shared", "shared", "private",
 					     "shared-validate", "shared,populate", "shared,locked",
 					     "private,noreserve", "shared,sync" };
-	uintptr_t place = some_place(fuzz);
-	size_t bytes = one_in(fuzz, 16) ? (size_t)odd_value(fuzz) : some_range(fuzz, place);
-	const char *where = one_in(fuzz, 4) ? "" : one_in(fuzz, 6) ? ",fixed-noreplace" : ",fixed";
-	int file = some_file(fuzz);
+	uintptr_t place = fuzz_place(fuzz);
+	size_t bytes = fuzz_one_in(fuzz, 16) ? (size_t)fuzz_odd_value(fuzz) : fuzz_range(fuzz, place);
+	const char *where = fuzz_one_in(fuzz, 4) ? "" : fuzz_one_in(fuzz, 6) ? ",fixed-noreplace" : ",fixed";
+	int file = fuzz_file(fuzz);
 	uint64_t offset = 0;
 
-	if (fuzz->place_count && !one_in(fuzz, 6)) {
+	if (fuzz->place_count && !fuzz_one_in(fuzz, 6)) {
 		const struct fuzz_place *known = &fuzz->places[fuzz_random(fuzz, fuzz->place_count)];
 
 		offset = known->offset;
-		file = one_in(fuzz, 12) ? file : known->file;
+		file = fuzz_one_in(fuzz, 12) ? file : known->file;
 	}
-	if (one_in(fuzz, 4))
+	if (fuzz_one_in(fuzz, 4))
 		offset += fuzz_random(fuzz, 6) * page_bytes();
-	if (one_in(fuzz, 24))
-		offset = odd_value(fuzz);
+	if (fuzz_one_in(fuzz, 24))
+		offset = fuzz_odd_value(fuzz);
 	/* What is to go to a fixed place must fit there. */
 	if (bytes > fuzz->window + fuzz->window_bytes - place)
 		where = "";
@@ -279,12 +185,12 @@ static void make_mremap(struct fuzz *fuzz, struct fuzz_call *call)
 	static const char *const flags[] = { "none", "maymove", "maymove,dontunmap", "maymove,fixed",
 					     "maymove,fixed", "maymove,fixed,dontunmap" };
 	unsigned int how = fuzz_random(fuzz, 6);
-	uintptr_t from = some_place(fuzz), to = some_place(fuzz);
-	size_t bytes = some_range(fuzz, from), wanted = one_in(fuzz, 3) ? some_range(fuzz, to) : bytes;
+	uintptr_t from = fuzz_place(fuzz), to = fuzz_place(fuzz);
+	size_t bytes = fuzz_range(fuzz, from), wanted = fuzz_one_in(fuzz, 3) ? fuzz_range(fuzz, to) : bytes;
 
 	if (wanted > fuzz->window + fuzz->window_bytes - to)
 		wanted = page_bytes();
-	if (one_in(fuzz, 20))
+	if (fuzz_one_in(fuzz, 20))
 		bytes = 0;
 	call->maps = true;
 	say(call, "mremap 0x%" PRIxPTR " 0x%zx 0x%zx %s 0x%" PRIxPTR, from, bytes, wanted, flags[how], to);
@@ -300,12 +206,12 @@ static void make_range_call(struct fuzz *fuzz, struct fuzz_call *call)
 		{ "msync", " async,invalidate" }, { "mincore", "" },
 	};
 	unsigned int which = fuzz_random(fuzz, sizeof(calls) / sizeof(calls[0]));
-	uintptr_t place = some_place(fuzz);
-	size_t bytes = some_range(fuzz, place);
+	uintptr_t place = fuzz_place(fuzz);
+	size_t bytes = fuzz_range(fuzz, place);
 
-	if (one_in(fuzz, 24))
-		bytes = one_in(fuzz, 2) ? 0 : SIZE_MAX - page_bytes() + 1 - fuzz_random(fuzz, 2);
-	if (one_in(fuzz, 24))
+	if (fuzz_one_in(fuzz, 24))
+		bytes = fuzz_one_in(fuzz, 2) ? 0 : SIZE_MAX - page_bytes() + 1 - fuzz_random(fuzz, 2);
+	if (fuzz_one_in(fuzz, 24))
 		place += 1 + fuzz_random(fuzz, page_bytes() - 1);
 	if (place + bytes > fuzz->window + fuzz->window_bytes)
 		bytes = bytes > fuzz->window_bytes ? bytes : page_bytes();
@@ -319,51 +225,51 @@ static void make_madvise(struct fuzz *fuzz, struct fuzz_call *call)
 		"dofork", "mergeable", "unmergeable", "hugepage", "nohugepage", "dontdump", "dodump",
 		"wipeonfork", "keeponfork", "cold", "pageout", "populate-read", "populate-write", "collapse",
 	};
-	uintptr_t place = some_place(fuzz);
+	uintptr_t place = fuzz_place(fuzz);
 
-	say(call, "madvise 0x%" PRIxPTR " 0x%zx %s", place, some_range(fuzz, place),
+	say(call, "madvise 0x%" PRIxPTR " 0x%zx %s", place, fuzz_range(fuzz, place),
 	    advices[fuzz_random(fuzz, sizeof(advices) / sizeof(advices[0]))]);
 }
 
 static void make_access(struct fuzz *fuzz, struct fuzz_call *call)
 {
-	uintptr_t place = some_place(fuzz) + fuzz_random(fuzz, page_bytes() / 8) * 8;
+	uintptr_t place = fuzz_place(fuzz) + fuzz_random(fuzz, page_bytes() / 8) * 8;
 
-	if (one_in(fuzz, 2))
+	if (fuzz_one_in(fuzz, 2))
 		say(call, "load 0x%" PRIxPTR " 8", place);
 	else
-		say(call, "store 0x%" PRIxPTR " 8 0x%" PRIx64, place, next(fuzz));
+		say(call, "store 0x%" PRIxPTR " 8 0x%" PRIx64, place, fuzz_word(fuzz));
 }
 
 /* As a debugger does it, through the driver's own access(). */
 static void make_memory(struct fuzz *fuzz, struct fuzz_call *call)
 {
-	uintptr_t place = some_place(fuzz) + fuzz_random(fuzz, page_bytes());
+	uintptr_t place = fuzz_place(fuzz) + fuzz_random(fuzz, page_bytes());
 
 	if (fuzz->memory < 0) {
 		say(call, "open /proc/self/mem rdwr");
 		call->opens = &fuzz->memory;
-	} else if (one_in(fuzz, 2)) {
+	} else if (fuzz_one_in(fuzz, 2)) {
 		say(call, "read %d %d 0x%" PRIxPTR, fuzz->memory, (int)(1 + fuzz_random(fuzz, 64)), place);
 	} else {
-		say(call, "write %d %016" PRIx64 " 0x%" PRIxPTR, fuzz->memory, next(fuzz), place);
+		say(call, "write %d %016" PRIx64 " 0x%" PRIxPTR, fuzz->memory, fuzz_word(fuzz), place);
 	}
 }
 
 static void make_file_call(struct fuzz *fuzz, struct fuzz_call *call)
 {
 	static const char *const whences[] = { "set", "current", "end", "data", "hole" };
-	int file = some_file(fuzz);
+	int file = fuzz_file(fuzz);
 
 	switch (fuzz_random(fuzz, 6)) {
 	case 0:
 		say(call, "read %d %d", file, (int)(1 + fuzz_random(fuzz, 64)));
 		break;
 	case 1:
-		say(call, "write %d 00112233 0x%" PRIx64, file, odd_value(fuzz) >> 1);
+		say(call, "write %d 00112233 0x%" PRIx64, file, fuzz_odd_value(fuzz) >> 1);
 		break;
 	case 2:
-		say(call, "lseek %d 0x%" PRIx64 " %s", file, odd_value(fuzz) >> 1, whences[fuzz_random(fuzz, 5)]);
+		say(call, "lseek %d 0x%" PRIx64 " %s", file, fuzz_odd_value(fuzz) >> 1, whences[fuzz_random(fuzz, 5)]);
 		break;
 	case 3:
 		say(call, "poll %d in,out 0", file);
@@ -399,7 +305,7 @@ void fuzz_compose(struct fuzz *fuzz, uint64_t seed, uint64_t number, struct fuzz
 	uint64_t chosen;
 
 	fuzz->random = seed;
-	fuzz->random = next(fuzz) ^ number * 0xd1342543de82ef95;
+	fuzz->random = fuzz_word(fuzz) ^ number * 0xd1342543de82ef95;
 	for (size_t maker = 0; maker < sizeof(makers) / sizeof(makers[0]); maker++)
 		total += makers[maker].weight;
 	chosen = fuzz_random(fuzz, total);
