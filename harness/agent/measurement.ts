@@ -4,11 +4,16 @@
  * sample by sample in random order, pinned to one CPU. What the samples mean is for harness/measure.
  */
 import { LabError } from '../errors.ts';
+import type { Child } from './child.ts';
 import type { Agent } from './client.ts';
 import type { AgentMapping } from './memory.ts';
 
-/** What a timed loop does with memory; `copy-from` and `copy-to` move it from or to anonymous memory. */
-export type Kernel = 'read' | 'write' | 'copy-from' | 'copy-to';
+/**
+ * What a timed loop does with memory. `copy-from` and `copy-to` move it from or to anonymous memory. Of
+ * each step one word is read by `stride`, in order; by `scattered`, all over; and by `chain`, where the
+ * memory itself tells which comes next.
+ */
+export type Kernel = 'read' | 'write' | 'copy-from' | 'copy-to' | 'stride' | 'scattered' | 'chain';
 
 /** One side's samples, in the order they were taken; index i of both sides belongs to one pair. */
 export interface Samples {
@@ -79,7 +84,8 @@ interface Checked {
 
 /**
  * Times one kernel over two mappings of the same length. Their contents are overwritten.
- * @param options `leastNs`: how long one sample takes at least, 5 ms unless given
+ * @param options `leastNs`: how long one sample takes at least, 5 ms unless given;
+ *   `stepBytes`: whole words, 8 unless given; `scattered` and `chain` need a power of two of steps
  * @throws WrongContents; MemoryFault
  */
 export async function measureThroughput(
@@ -87,10 +93,10 @@ export async function measureThroughput(
   kernel: Kernel,
   a: AgentMapping,
   b: AgentMapping,
-  options: { samples: number; seed: bigint; leastNs?: number },
+  options: { samples: number; seed: bigint; leastNs?: number; stepBytes?: number },
 ): Promise<Throughput> {
   if (a.bytes !== b.bytes) throw new RangeError(`${a.bytes} bytes against ${b.bytes}`);
-  const { samples, seed, leastNs = 5_000_000 } = options;
+  const { samples, seed, leastNs = 5_000_000, stepBytes = 8 } = options;
   const result = await agent.request<Throughput & { a: Checked; b: Checked }>(
     'measure',
     kernel,
@@ -100,6 +106,7 @@ export async function measureThroughput(
     samples,
     seed,
     leastNs,
+    stepBytes,
   );
   insist(result.a, result.b);
   return result;
@@ -156,6 +163,36 @@ export async function measureIoctl(
   if (result.failures > 0)
     throw new LabError('MEASURED_WRONG', `${result.failures} of the timed ioctls failed`);
   return result;
+}
+
+export interface Exchange extends Circumstances {
+  /** Nanoseconds a sample took, all its round trips. */
+  a: number[];
+  b: number[];
+}
+
+/**
+ * Times a word that goes to and fro between this process and a child, without waiting in the kernel.
+ * @param asking the mappings in this process, A against B @param answering the same memory in the child
+ * @param options `trips`: round trips in a sample
+ * @throws SyscallError ETIMEDOUT when the child's mapping does not show what this one wrote
+ */
+export async function measureExchange(
+  agent: Agent,
+  child: Child,
+  asking: readonly [AgentMapping, AgentMapping],
+  answering: readonly [AgentMapping, AgentMapping],
+  options: { samples: number; seed: bigint; trips: number },
+): Promise<Exchange> {
+  const { samples, seed, trips } = options;
+  await child.begin(`answer-words ${places(answering).join(' ')}`);
+  const exchange = await agent.request<Exchange>('measure-exchange', ...places(asking), samples, trips, seed);
+  await child.finish();
+  return exchange;
+}
+
+function places(pair: readonly [AgentMapping, AgentMapping]): number[] {
+  return pair.map(({ address }) => address);
 }
 
 function insist(a: Checked, b: Checked): void {

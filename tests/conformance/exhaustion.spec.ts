@@ -14,8 +14,6 @@ import {
   sacrifice,
   repeat,
   test,
-  type Agent,
-  type Buffers,
   type Expectation,
 } from '../../fixtures/index.ts';
 import type { Outcome } from '../../harness/judge/observation.ts';
@@ -23,9 +21,6 @@ import { fieldsOf } from '../../harness/profile/ioctls.ts';
 
 const MIB = 1024 * 1024;
 const LIVE = 1000;
-/** $1: where control groups are mounted, $2: one of them. */
-const SET_UP_GROUP = `mkdir -p "$1" && mount -t cgroup2 none "$1" &&
-echo +memory >"$1/cgroup.subtree_control" && mkdir -p "$2" && cat "$2/memory.current"`;
 
 forEachStrategy(() => {
   test('RES-01 more memory than there is is refused, and nobody pays for it', async ({
@@ -157,32 +152,6 @@ test('RES-07 fragmented memory is refused, or served in one piece', async ({
   await buffers.allocate({ bytes: 16 * MIB });
 });
 
-test('RES-10 a buffer is charged to a control group, or is not, as documented', async ({
-  agent,
-  buffers,
-  target,
-}) => {
-  orSkip(target.externalMemory, 'control groups are set up only on machines that are thrown away');
-  const [pieces, bytes] = [16, 2 * MIB];
-  const group = '/tmp/bufrig-cgroup/one';
-  const set = await target.exec(['sh', '-c', SET_UP_GROUP, 'sh', '/tmp/bufrig-cgroup', group]);
-  test.skip(set.code !== 0, `this kernel has no control groups for memory: ${set.stderr.trim()}`);
-  const charged = async () => Number(await agent.readText(`${group}/memory.current`));
-  for (const memory of [undefined, ...(await memoriesOn(agent, buffers))]) {
-    const child = await agent.fork();
-    await agent.writeText(`${group}/cgroup.procs`, String(child.pid));
-    const before = await charged();
-    const own = buffers.others({ agent: child.agent });
-    for (let piece = 0; piece < pieces; piece++)
-      await (await (await own.allocate({ bytes, memory })).map()).mapping.touch('write');
-    const share = ((await charged()) - before) / (pieces * bytes);
-    await child.exit();
-    const what = `part of a buffer that is charged, ${memory ?? 'of whatever memory'}`;
-    if (buffers.promises.charged === true) expect(share, what).toBeGreaterThan(0.9);
-    else expect(share, what).toBeLessThan(0.1);
-  }
-});
-
 test('RES-08 without a free descriptor nothing is made, a thousand times', async ({
   agent,
   ioctls,
@@ -246,11 +215,3 @@ test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ ag
   );
   await expect(balance).toBalance();
 });
-
-/** The kinds of memory that can be asked for by name. */
-async function memoriesOn(agent: Agent, { promises }: Buffers): Promise<string[]> {
-  const names: string[] = [];
-  for (const [name, { absence }] of Object.entries(promises.memories))
-    if ((await absence?.(agent)) === undefined) names.push(name);
-  return names;
-}

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Agent } from '../../harness/agent/client.ts';
 import { attempt, MemoryFault } from '../../harness/agent/errors.ts';
 import {
+  measureExchange,
   measureFirstTouch,
   measureIoctl,
   measureThroughput,
@@ -13,7 +14,7 @@ import {
 import { LabError } from '../../harness/errors.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
-const kernels: Kernel[] = ['read', 'write', 'copy-from', 'copy-to'];
+const kernels: Kernel[] = ['read', 'write', 'copy-from', 'copy-to', 'stride', 'scattered', 'chain'];
 const quick = { samples: 12, seed: 7n, leastNs: 20_000 };
 
 async function fileOf(agent: Agent, folder: string, pages: number): Promise<number> {
@@ -73,6 +74,20 @@ test('a sample is as long as it was asked to be', async ({ agent }) => {
   expect(clock.costNs).toBeGreaterThan(0);
 });
 
+test('steps that cannot be taken are refused', async ({ agent }) => {
+  const [a, b] = [await agent.anonymous(3 * agent.pageBytes), await agent.anonymous(3 * agent.pageBytes)];
+  const steps = (kernel: Kernel, stepBytes: number) =>
+    failureOf(measureThroughput(agent, kernel, a, b, { ...quick, stepBytes }));
+  expect((await steps('chain', agent.pageBytes)).message).toContain('not a power of two');
+  expect((await steps('stride', 4)).message).toContain('not a multiple of the step');
+  expect((await steps('stride', 2 * agent.pageBytes)).message).toContain('not a multiple of the step');
+  expect(
+    await measureThroughput(agent, 'stride', a, b, { ...quick, stepBytes: agent.pageBytes }),
+  ).toMatchObject({
+    passes: expect.any(Number),
+  });
+});
+
 test('memory that is not there is a fact in a measurement, too', async ({ agent }) => {
   const [a, b] = [await agent.anonymous(4 * agent.pageBytes), await agent.anonymous(4 * agent.pageBytes)];
   await a.page(2).unmap();
@@ -115,4 +130,20 @@ test('the cost of an ioctl, against a system call that does nothing', async ({ a
   await expect(measureIoctl(agent, reader, 0x5a00, 0, { samples: 2, seed: 5n })).rejects.toThrow(
     /512 of the timed ioctls failed/,
   );
+});
+
+test('a word goes to and fro between two processes, through the memory that is meant', async ({ agent }) => {
+  const memory = await agent.mmap({ length: 2 * agent.pageBytes });
+  const [a, b] = [memory.page(0), memory.page(1)] as const;
+  const child = await agent.fork();
+  const [samples, trips] = [6, 50];
+  const result = await measureExchange(agent, child, [a, b], [a, b], { samples, trips, seed: 9n });
+  for (const side of [result.a, result.b]) {
+    expect(side).toHaveLength(samples);
+    for (const ns of side) expect(ns).toBeGreaterThan(0);
+  }
+  // All ones tell the child to leave; the other word holds the last of the answers, which are even.
+  expect(await a.load(0, 4)).toBe(0xffff_ffffn);
+  expect((await b.load(0, 4)) % 2n).toBe(0n);
+  await child.exit();
 });

@@ -18,9 +18,6 @@
 #define SAMPLE_NS 5000000ull		/* at least, unless asked otherwise */
 #define PASSES_MOST (1u << 24)
 
-/* Volatile: one 8-byte access each, neither dropped nor widened. */
-typedef volatile uint64_t word_t __attribute__((may_alias));
-
 uint64_t now(void)
 {
 	struct timespec time;
@@ -126,46 +123,11 @@ void reply_order(uint64_t seed, size_t samples)
 	reply_text_n("order", order, 2 * samples);
 }
 
-static __attribute__((noinline)) uint64_t read_words(const word_t *from, size_t words)
-{
-	uint64_t sum[4] = { 0 };
-
-	for (size_t at = 0; at < words; at += 4) {
-		sum[0] += from[at];
-		sum[1] += from[at + 1];
-		sum[2] += from[at + 2];
-		sum[3] += from[at + 3];
-	}
-	return sum[0] + sum[1] + sum[2] + sum[3];
-}
-
-/* Word i becomes base + i, so that two pages that are one in truth spoil the sum. */
-static __attribute__((noinline)) void write_words(word_t *to, size_t words, uint64_t base)
-{
-	for (size_t at = 0; at < words; at += 4) {
-		to[at] = base + at;
-		to[at + 1] = base + at + 1;
-		to[at + 2] = base + at + 2;
-		to[at + 3] = base + at + 3;
-	}
-}
-
-static __attribute__((noinline)) void copy_words(word_t *to, const word_t *from, size_t words)
-{
-	for (size_t at = 0; at < words; at += 4) {
-		uint64_t a = from[at], b = from[at + 1], c = from[at + 2], d = from[at + 3];
-
-		to[at] = a;
-		to[at + 1] = b;
-		to[at + 2] = c;
-		to[at + 3] = d;
-	}
-}
-
-enum kernel { READ, WRITE, COPY_FROM, COPY_TO };
+enum kernel { READ, WRITE, COPY_FROM, COPY_TO, STRIDE, SCATTERED, CHAIN };
 
 static const struct name kernels[] = {
-	{ "read", READ }, { "write", WRITE }, { "copy-from", COPY_FROM }, { "copy-to", COPY_TO }, { 0 },
+	{ "read", READ }, { "write", WRITE }, { "copy-from", COPY_FROM }, { "copy-to", COPY_TO },
+	{ "stride", STRIDE }, { "scattered", SCATTERED }, { "chain", CHAIN }, { 0 },
 };
 
 static struct measurement {
@@ -173,8 +135,9 @@ static struct measurement {
 	word_t *side[SIDES];
 	word_t *scratch;
 	size_t words, samples, passes;
+	size_t step, steps;		/* words in one, and how many there are */
 	uint64_t seed, least;
-	uint64_t pattern_sum;
+	uint64_t pattern_sum;		/* of what one pass of a reading kernel reads */
 	uint64_t ns[SIDES][SAMPLES_MOST];
 	uint64_t switches[SIDES][SAMPLES_MOST];
 	struct counters counters[SIDES];
@@ -184,7 +147,7 @@ static struct measurement {
 
 static void write_pattern(word_t *to)
 {
-	for (size_t at = 0; at < measured.words; at++)
+	for (size_t at = 0; at < measured.words; at += measured.step)
 		to[at] = pattern_word(measured.seed, at);
 }
 
@@ -208,6 +171,15 @@ static uint64_t run_kernel(word_t *side, uint64_t base)
 		case COPY_TO:
 			copy_words(side, measured.scratch, words);
 			break;
+		case STRIDE:
+			sum += read_steps(side, measured.steps, measured.step);
+			break;
+		case SCATTERED:
+			sum += read_scattered(side, measured.steps, measured.step);
+			break;
+		case CHAIN:
+			sum += read_chain(side, measured.steps, measured.step);
+			break;
 		}
 		__asm__ volatile("" ::: "memory");
 	}
@@ -221,6 +193,9 @@ static void judge_sample(int side, uint64_t sum, uint64_t base)
 
 	switch (measured.kernel) {
 	case READ:
+	case STRIDE:
+	case SCATTERED:
+	case CHAIN:
 		expected *= measured.passes;
 		break;
 	case WRITE:
@@ -295,15 +270,27 @@ static void choose_passes(void)
 			break;
 }
 
+/* Both sides and the scratch get the same contents. */
+static void write_contents(void)
+{
+	word_t *all[] = { measured.side[0], measured.side[1], measured.scratch };
+
+	for (size_t each = 0; each < sizeof(all) / sizeof(all[0]); each++) {
+		if (measured.kernel == CHAIN)
+			write_chain(all[each], measured.steps, measured.step);
+		else
+			write_pattern(all[each]);
+	}
+	measured.pattern_sum = 0;
+	for (size_t step = 0; step < measured.steps; step++)
+		measured.pattern_sum += measured.kernel == CHAIN ? step
+								 : pattern_word(measured.seed, step * measured.step);
+}
+
 static void measure(void *context)
 {
 	(void)context;
-	for (int side = 0; side < SIDES; side++)
-		write_pattern(measured.side[side]);
-	write_pattern(measured.scratch);
-	measured.pattern_sum = 0;
-	for (size_t at = 0; at < measured.words; at++)
-		measured.pattern_sum += pattern_word(measured.seed, at);
+	write_contents();
 	choose_passes();
 	for (size_t sample = 0; sample < WARM_UPS; sample++)
 		for (int side = 0; side < SIDES; side++)
@@ -341,11 +328,19 @@ static void verb_measure(struct request *request)
 	measured.samples = arg_count(request, 4, SAMPLES_MOST);
 	measured.seed = arg_u64(request, 5);
 	measured.least = arg_given(request, 6) ? arg_u64(request, 6) : SAMPLE_NS;
+	measured.step = arg_given(request, 7) ? arg_size(request, 7) / 8 : 1;
 	if (!request_bad(request) && (bytes == 0 || bytes % 32))
 		request_complain(request, "the length is not a multiple of 32 bytes");
+	if (!request_bad(request) && (measured.step == 0 || bytes / 8 % measured.step))
+		request_complain(request, "the length is not a multiple of the step, of whole words");
 	if (request_bad(request))
 		return;
 	measured.words = bytes / 8;
+	measured.steps = measured.words / measured.step;
+	if (measured.kernel >= SCATTERED && measured.steps & (measured.steps - 1)) {
+		request_complain(request, "the number of steps is not a power of two");
+		return;
+	}
 	measured.scratch = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (measured.scratch == MAP_FAILED)
 		return reply_error("mmap");
@@ -364,7 +359,8 @@ static void verb_measure(struct request *request)
 }
 
 const struct verb measure_verbs[] = {
-	{ "measure", "KERNEL A B BYTES SAMPLES SEED [LEAST-NS]",
-	  "read, write, copy-from or copy-to: A against B, in random order", verb_measure },
+	{ "measure", "KERNEL A B BYTES SAMPLES SEED [LEAST-NS] [STEP]",
+	  "read, write, copy-from, copy-to, and in steps stride, scattered or chain: A against B, in random order",
+	  verb_measure },
 	{ 0 },
 };

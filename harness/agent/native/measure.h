@@ -27,4 +27,18 @@ void reply_samples(const char *key, const uint64_t *samples, size_t count);
 void reply_counters(const struct counters *counters);
 void reply_order(uint64_t seed, size_t samples);
 
+/* measure_loops.c */
+/* Volatile: one 8-byte access each, neither dropped nor widened. */
+typedef volatile uint64_t word_t __attribute__((may_alias));
+
+uint64_t read_words(const word_t *from, size_t words);
+/* Word i becomes base + i, so that two pages that are one in truth spoil the sum. */
+void write_words(word_t *to, size_t words, uint64_t base);
+void copy_words(word_t *to, const word_t *from, size_t words);
+/* One word of each step, of so many words: one after another, all over, and as the memory itself tells. */
+uint64_t read_steps(const word_t *from, size_t steps, size_t words);
+uint64_t read_scattered(const word_t *from, size_t steps, size_t words);
+uint64_t read_chain(const word_t *from, size_t steps, size_t words);
+void write_chain(word_t *to, size_t steps, size_t words);
+
 #endif
