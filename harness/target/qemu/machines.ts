@@ -65,7 +65,9 @@ export const machines = {
   'q35-amd64': {
     architecture: 'amd64',
     board: 'q35',
-    cpu: { tcg: 'Nehalem', kvm: 'host' },
+    // With a source of randomness of its own: else each copy's kernel would first have some when it is
+    // renewed, and patch itself in many places at that moment. Seen: an int3 in crng_reseed, Linux 6.12.
+    cpu: { tcg: 'Nehalem,+rdrand', kvm: 'host' },
     networkDevice: 'virtio-net-pci',
     consoleArguments: ['console=ttyS0'],
     ram: q35Ram,
