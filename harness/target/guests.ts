@@ -25,6 +25,9 @@ const amd64: QemuSpec = {
   append: [],
 };
 
+/** The kernel copies what devices are to have (swiotlb), where caches would otherwise need no care. */
+const bounce: QemuSpec = { ...amd64, name: 'qemu-amd64-bounce', append: ['swiotlb=force'] };
+
 const amd64Middle: QemuSpec = {
   ...amd64,
   name: 'qemu-amd64-6.12',
@@ -93,6 +96,7 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   ...debugTrees,
   reserved,
   amd64,
+  bounce,
   amd64Middle,
   { ...standard, name: 'qemu-armhf', machine: 'virt-armhf', kernel: { flavour: 'armmp-lpae' } },
   { ...standard, name: 'qemu-arm64-compat', programs: 'armhf' },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
- * RES-05, DBF-05: another driver imports a buffer, and memory runs out, or its device cannot reach the
- * buffer: it is refused, and the buffer is as it was. drivers/dma-buf/dma-buf.c, dma_buf_attach and
- * dma_buf_map_attachment; Documentation/fault-injection/fault-injection.rst.
+ * RES-05, DBF-05, CAC-05: another driver imports a buffer, and memory runs out, or its device cannot reach
+ * the buffer: it is refused, and the buffer is as it was; or the kernel copies for it, when it is told to.
+ * drivers/dma-buf/dma-buf.c, dma_buf_attach, dma_buf_map_attachment and dma_buf_begin_cpu_access;
+ * kernel/dma/swiotlb.c; Documentation/fault-injection/fault-injection.rst.
  */
 import {
   canFailAllocations,
@@ -13,6 +14,7 @@ import {
   test,
   type Agent,
 } from '../../fixtures/index.ts';
+import { dmaBufRequests, dmaBufSync, dmaBufSyncFlags } from '../../harness/profile/dma-buf.ts';
 import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 
 const MIB = 1024 * 1024;
@@ -23,6 +25,9 @@ const IMPORTER_BITS = '/sys/module/bufrig_importer/parameters/dma_bits';
 /** Fewer than any machine's memory needs, and 64 for all of it. */
 const TOO_FEW = 16;
 const ENOUGH = 64;
+/** Fewer bytes than one place of the bounce buffer has: IO_TLB_SEGSIZE slots of 2 KiB. */
+const PAGES = 3;
+const { READ, WRITE, END } = dmaBufSyncFlags;
 
 test.use({ strategy: 'dma-buf' });
 test.describe('dma-buf', { tag: '@dma-buf' }, () => {
@@ -80,8 +85,42 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
     await expect(balance).toBalance();
     await expect(await buffer.map()).toShowItsOwnPages(nonce);
   });
+
+  test('CAC-05 handing over moves the data of a device for which the kernel copies', async ({
+    agent,
+    buffers,
+    importer,
+  }) => {
+    const buffer = await buffers.allocate({ bytes: PAGES * buffers.pageBytes });
+    const contents = await buffer.map();
+    const sync = (flags: number) =>
+      agent.ioctl(buffer.allocated.fd, dmaBufRequests.SYNC, dmaBufSync.encode({ flags }));
+    const file = await agent.open(importer, 'rdwr');
+    const before = await slotsInUse(agent);
+    await imported(agent, file, buffer.allocated.fd);
+    test.skip((await slotsInUse(agent)) <= before, 'the kernel does not copy for the importer here');
+    await contents.mapping.fill(0x11);
+    await sync(END | READ | WRITE);
+    // Without END this never leaves the CPU's copy: that it is lost shows that there are two.
+    await contents.mapping.fill(0x22);
+    await sync(READ | WRITE);
+    await expect(contents, 'what was handed over').toHoldOnly(0x11);
+    await contents.mapping.fill(0x33);
+    await sync(END | READ | WRITE);
+    await sync(READ | WRITE);
+    await expect(contents, 'what was handed over and back').toHoldOnly(0x33);
+    await agent.close(file);
+    expect(await slotsInUse(agent), 'slots in use when the importer is gone').toBe(before);
+    await expect(contents, 'the buffer when the importer is gone').toHoldOnly(0x33);
+  });
 });
 
 async function imported(agent: Agent, file: number, fd: number): Promise<void> {
   await agent.ioctl(file, drmRequests.PRIME_FD_TO_HANDLE, primeHandle.encode({ fd }));
+}
+
+/** How much of the bounce buffer is in use; 0 where there is none. kernel/dma/swiotlb.c, debugfs. */
+async function slotsInUse(agent: Agent): Promise<number> {
+  const { ok: text } = await agent.attempt(() => agent.readText('/sys/kernel/debug/swiotlb/io_tlb_used'));
+  return Number(text ?? 0);
 }
