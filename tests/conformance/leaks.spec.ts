@@ -51,7 +51,7 @@ forEachStrategy(() => {
 
   test('LIF-07 nor does leaving out steps before the descriptor is closed', async ({ buffers, agent }) => {
     const { pageBytes } = buffers;
-    const course = await courseOf(agent, 2, () =>
+    const course = await courseOf(agent, 6, () =>
       Promise.all([0, 1, 2, 3, 4].map((steps) => useBuffer(buffers, 3 * pageBytes, steps))),
     );
     await expect(course).toStayLevel(2 * pageBytes);
