@@ -156,6 +156,9 @@ void fail_nth_begin(void);
 void fail_nth_end(void);
 void fail_nth_reset(void);		/* in a new child */
 
+/* clock.c */
+uint64_t now(void);			/* ns, CLOCK_MONOTONIC_RAW */
+
 /* text.c: what the kernel tells in text files. */
 struct lines {
 	int fd;

@@ -12,19 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #define WARM_UPS 5
 #define SAMPLE_NS 5000000ull		/* at least, unless asked otherwise */
 #define PASSES_MOST (1u << 24)
-
-uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &time);
-	return time.tv_sec * 1000000000ull + time.tv_nsec;
-}
 
 static struct counters counters_now(void)
 {

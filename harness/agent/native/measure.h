@@ -12,7 +12,6 @@ struct counters {
 	long minor, major, switches;
 };
 
-uint64_t now(void);			/* ns, CLOCK_MONOTONIC_RAW */
 void count_now(struct counters *counters);
 void count_since(const struct counters *before, struct counters *sum);
 /* Which side goes first in this pair of samples. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* A pipe or socket that polls writable takes this much without blocking. */
@@ -103,14 +102,6 @@ static void start_line(const char *kind)
 	comma = false;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000ull + time.tv_nsec;
-}
-
 void reply_begin(unsigned long number)
 {
 	line_number = number;
@@ -125,7 +116,7 @@ void reply_end(void)
 		put("}", 1);
 	put("}\n", 2);
 	if (line_start == 0)
-		oldest = now_ns();
+		oldest = now();
 	line_start = used;
 }
 
@@ -139,7 +130,7 @@ static void reply_drop_finished(void)
 
 bool reply_is_due(void)
 {
-	return line_start > DUE_BYTES || (line_start > 0 && now_ns() - oldest > DUE_NS);
+	return line_start > DUE_BYTES || (line_start > 0 && now() - oldest > DUE_NS);
 }
 
 bool reply_failed(void)
