@@ -98,6 +98,12 @@ export interface Screen {
   photograph(deadline: Deadline): Promise<Picture>;
 }
 
+/** What a kernel says when something is wrong with it: the announcing line, and all of it. */
+export interface Complaint {
+  title: string;
+  lines: readonly string[];
+}
+
 export interface ExecOptions {
   deadline?: Deadline;
   input?: string | Buffer;
@@ -145,6 +151,8 @@ export interface Target {
   readonly screen?: Screen;
   /** Ability: the machine's own account of how it died, or undefined while it is alive. */
   whyDead?(): string | undefined;
+  /** Ability: why a complaint of the kernel is the machine's own doing; undefined when it is not known to be. */
+  ownFault?(complaint: Complaint): string | undefined;
 
   /** Leaves nothing behind: processes, files, ports. Safe to call twice. */
   close(): Promise<void>;

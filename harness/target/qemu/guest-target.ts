@@ -4,6 +4,7 @@ import type { Deadline } from '../../deadline.ts';
 import type { ConnectionOptions } from '../ssh/connection.ts';
 import type { Nearby } from '../ssh/nearby.ts';
 import type { Abilities } from '../ssh/ssh-target.ts';
+import { emulatorsFault } from './emulator-faults.ts';
 import type { Guest } from './guest.ts';
 import { hangLimits } from './hang-limits.ts';
 import type { GuestFiles, Recipe } from './recipe.ts';
@@ -30,6 +31,7 @@ export function abilitiesOf(
     // What a device tree sets aside the kernel itself may be unable to read.
     busMaster: machine.fwCfgWitness === true || spec.deviceTree !== undefined ? copyingDevice : undefined,
     whyDead: () => guest.whyDead(),
+    ownFault: recipe.accelerator.name === 'tcg' ? emulatorsFault : undefined,
     examine: () => guest.examine(),
     nearby,
     present: { [agent.sha256]: agent.path },

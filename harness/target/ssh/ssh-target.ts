@@ -49,6 +49,7 @@ export interface Abilities {
   copyingDevice?: BusMaster | undefined;
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
+  ownFault?: Target['ownFault'];
   /** Looks at it when the link is lost. */
   examine?: Examine | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
@@ -74,6 +75,7 @@ export class SshTarget implements Target {
   declare readonly copyingDevice?: BusMaster;
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
+  declare readonly ownFault?: Target['ownFault'];
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Link;
@@ -107,6 +109,7 @@ export class SshTarget implements Target {
     if (abilities.origin !== undefined) this.origin = abilities.origin;
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
+    if (abilities.ownFault !== undefined) this.ownFault = abilities.ownFault;
   }
 
   get directory(): string {
