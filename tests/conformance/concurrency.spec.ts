@@ -208,7 +208,7 @@ test('CON-05 an argument that changes during the call does no harm', async ({ ag
     (call) => fieldsOf(call, 'out-descriptor').length === 0 && call.returnsDescriptor !== true,
   );
   test.skip(calls.length === 0, 'every ioctl of this driver makes a descriptor');
-  const rounds = 2000;
+  const rounds = 600;
   const balance = await balanceOf('changing arguments', () =>
     ioctls.forEach(async ({ call, situation, argument }) => {
       // Shared with a child, so that both see one argument.
@@ -255,7 +255,7 @@ test('CON-08 opening while the device goes and comes succeeds, or is refused', a
     for (const child of children) {
       const fd = await child.agent.open(driver.profile.device, 'rdwr');
       await child.agent.close(fd);
-      await beginRepeating(child, 15_000, [
+      await beginRepeating(child, 5000, [
         ['open', driver.profile.device, 'rdwr'],
         ['close', fd],
       ]);

@@ -22,7 +22,7 @@ const MAP_SHARED_FIXED = 0x11;
 const MREMAP_MAYMOVE_FIXED = 3;
 const ROUNDS = 3000;
 const FORKS = 25;
-const EXPORTS = 2000;
+const EXPORTS = 800;
 const PAGES = 8;
 
 const complaint = /WARN|BUG|Bad|corrupt/;
@@ -150,7 +150,7 @@ test('CON-09 a descriptor that another thread closes at once is nobody’s any m
       // A thread has two files of its own open, which come first.
       const own = lowestFree(before);
       const next = lowestFree([...before, own, lowestFree([...before, own])]);
-      const thread = await beginThread(agent, 200 * EXPORTS, [['close', next]]);
+      const thread = await beginThread(agent, 50 * EXPORTS, [['close', next]]);
       const [made] = await repeat(agent, EXPORTS, [ioctlStep(situation.fd, call.request, argument())]);
       const [closed] = await thread.end();
       const left = (await agent.openFiles()).filter(({ fd }) => !before.includes(fd));
