@@ -4,7 +4,7 @@ import { expect, orSkip, test, type Agent, type Buffers } from '../../fixtures/i
 
 const MIB = 1024 * 1024;
 const BYTES = 2 * MIB;
-const PIECES = { most: 16, least: 4 };
+const PIECES = { most: 8, least: 4 };
 
 /** $1: where control groups are mounted, $2: one of them. */
 const SET_UP_GROUP = `mkdir -p "$1" && mount -t cgroup2 none "$1" &&
