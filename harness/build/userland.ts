@@ -12,7 +12,7 @@ import { architectureFacts, type Architecture } from './architectures.ts';
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import type { ArchiveMember } from './cpio.ts';
-import { fetchDebian, unpackDebian } from './debian.ts';
+import { fetchDebian, unpackDebian, type DebianPackage } from './debian.ts';
 
 export interface Userland {
   /** Path of a directory with the packages unpacked. */
@@ -33,19 +33,36 @@ export async function guestUserland(
   architecture: Architecture,
   refresh = false,
 ): Promise<Userland> {
-  const packages = await fetchDebian(cache, {
-    architecture,
-    suite: userlandSuite,
-    packages: ['busybox-static', 'dropbear-bin'],
-    withDependencies: true,
-    refresh,
-  });
+  const packages = await userlandPackages(cache, architecture, refresh);
   const key = contentKey(...packages.map(({ sha256 }) => sha256).toSorted());
   const root = await cache.entry('userland', `${architecture}-${key.slice(0, 12)}`, async (directory) => {
     cache.progress(`unpacking the guest's userland for ${architecture}`);
     for (const { file } of packages) await unpackDebian(file, directory);
   });
   return { root, packages: packages.map(({ name, version }) => ({ name, version })) };
+}
+
+/** A mirror may serve one release's index damaged for weeks: what is older is better than nothing. */
+async function userlandPackages(
+  cache: Cache,
+  architecture: Architecture,
+  refresh: boolean,
+): Promise<DebianPackage[]> {
+  const from = (suite: string | undefined) =>
+    fetchDebian(cache, {
+      ...{ architecture, suite, refresh },
+      packages: ['busybox-static', 'dropbear-bin'],
+      withDependencies: true,
+    });
+  try {
+    return await from(userlandSuite);
+  } catch (error) {
+    if (!(error instanceof LabError) || error.code !== 'DEBIAN_HASH_MISMATCH') throw error;
+    cache.progress(
+      `the guest's userland for ${architecture} comes from an older release: the mirror's index of ${userlandSuite} is damaged`,
+    );
+    return from(undefined);
+  }
 }
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
@@ -55,6 +72,13 @@ nobody:x:65534:65534:nobody:/:/bin/false
 const GROUP = 'root:x:0:\ntty:x:5:\nkvm:x:104:\ntester:x:1000:\nnogroup:x:65534:\n';
 /** `*`: no password is right, but the account is not locked. */
 const SHADOW = 'root:*:19000::::::\ntester:*:19000::::::\nnobody:*:19000::::::\n';
+
+/** Where it is depends on the release: programs moved from /bin to /usr/bin. */
+async function busyboxIn(root: string): Promise<string> {
+  const file = await firstFile([join(root, 'usr/bin/busybox'), join(root, 'bin/busybox')]);
+  if (file === undefined) throw new LabError('USERLAND', 'no package brought busybox');
+  return file;
+}
 
 /** The programs and /etc as members of an archive; see {@link cpioArchive}. */
 export async function userlandMembers(
@@ -75,7 +99,7 @@ export async function userlandMembers(
       path: 'bin/busybox',
       kind: 'file',
       mode: 0o755,
-      data: await readFile(join(userland.root, 'usr/bin/busybox')),
+      data: await readFile(await busyboxIn(userland.root)),
     },
     // The other names of busybox are made by init: which there are only it knows.
     { path: 'bin/sh', kind: 'link', mode: 0o777, data: 'busybox' },

@@ -2,8 +2,8 @@
 /** RES-10: whom the memory of a buffer is charged to. Documentation/admin-guide/cgroup-v2.rst, memory. */
 import { expect, orSkip, test, type Agent, type Buffers } from '../../fixtures/index.ts';
 
-const MIB = 1024 * 1024;
-const BYTES = 2 * MIB;
+/** Of one buffer: many times what each processor charges ahead, 64 pages (mm/memcontrol.c: MEMCG_CHARGE_BATCH). */
+const PAGES = 512;
 const PIECES = { most: 8, least: 4 };
 
 /** $1: where control groups are mounted, $2: one of them. */
@@ -25,7 +25,7 @@ test('RES-10 a buffer is charged to a control group, or is not, as documented', 
     await agent.writeText(`${group}/cgroup.procs`, String(child.pid));
     const before = await charged();
     const pieces = await fill(child.agent, buffers.others({ agent: child.agent }), memory);
-    const share = ((await charged()) - before) / (pieces * BYTES);
+    const share = ((await charged()) - before) / (pieces * PAGES * agent.pageBytes);
     await child.exit();
     const what = `part of ${pieces} buffers that is charged, ${memory ?? 'of whatever memory'}`;
     if (buffers.promises.charged === true) expect(share, what).toBeGreaterThan(0.9);
@@ -36,7 +36,9 @@ test('RES-10 a buffer is charged to a control group, or is not, as documented', 
 /** Makes and touches buffers; there may be room for fewer, but for some. @returns how many */
 async function fill(agent: Agent, buffers: Buffers, memory: string | undefined): Promise<number> {
   for (let made = 0; made < PIECES.most; made++) {
-    const { ok: buffer, errno } = await agent.attempt(() => buffers.allocate({ bytes: BYTES, memory }));
+    const { ok: buffer, errno } = await agent.attempt(() =>
+      buffers.allocate({ bytes: PAGES * agent.pageBytes, memory }),
+    );
     if (buffer === undefined) {
       expect(errno, 'why there are no more').toBe('ENOMEM');
       expect(made, `buffers there was room for, ${memory ?? 'of whatever memory'}`).toBeGreaterThanOrEqual(
