@@ -9,8 +9,8 @@ import { architectureFacts, type Architecture } from './architectures.ts';
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import type { ArchiveMember } from './cpio.ts';
-import { fetchDebian, unpackDebian } from './debian.ts';
-import { librariesOf, libraryFolders, userlandSuite, type Userland } from './userland.ts';
+import { unpackDebian } from './debian.ts';
+import { fetchForGuest, librariesOf, libraryFolders, type Userland } from './userland.ts';
 
 const WHOLE = 'whole';
 const LIBRARIES = 'libraries';
@@ -19,8 +19,8 @@ const ELF = Buffer.from('\x7fELF');
 
 /**
  * The packages and those of their libraries, unpacked beside each other.
- * @returns nothing, or one; of the guest's own suite, so that they share a C library
- * @throws LabError see {@link fetchDebian}
+ * @returns nothing, or one
+ * @throws LabError see {@link fetchForGuest}
  */
 export async function guestPackages(
   cache: Cache,
@@ -29,9 +29,8 @@ export async function guestPackages(
   refresh = false,
 ): Promise<Userland[]> {
   if (names.length === 0) return [];
-  const packages = await fetchDebian(cache, {
+  const packages = await fetchForGuest(cache, {
     architecture,
-    suite: userlandSuite,
     packages: names,
     follow: /^(lib|zlib)/,
     refresh,

@@ -12,7 +12,7 @@ import { architectureFacts, type Architecture } from './architectures.ts';
 import type { Cache } from './cache.ts';
 import { contentKey } from './content-hash.ts';
 import type { ArchiveMember } from './cpio.ts';
-import { fetchDebian, unpackDebian, type DebianPackage } from './debian.ts';
+import { fetchDebian, unpackDebian, type DebianPackage, type DebianRequest } from './debian.ts';
 
 export interface Userland {
   /** Path of a directory with the packages unpacked. */
@@ -27,13 +27,18 @@ export interface Userland {
  */
 export const userlandSuite = 'trixie';
 
-/** The guest's packages, unpacked. @throws LabError see {@link fetchDebian} */
+/** The guest's packages, unpacked. @throws LabError see {@link fetchForGuest} */
 export async function guestUserland(
   cache: Cache,
   architecture: Architecture,
   refresh = false,
 ): Promise<Userland> {
-  const packages = await userlandPackages(cache, architecture, refresh);
+  const packages = await fetchForGuest(cache, {
+    architecture,
+    packages: ['busybox-static', 'dropbear-bin'],
+    withDependencies: true,
+    refresh,
+  });
   const key = contentKey(...packages.map(({ sha256 }) => sha256).toSorted());
   const root = await cache.entry('userland', `${architecture}-${key.slice(0, 12)}`, async (directory) => {
     cache.progress(`unpacking the guest's userland for ${architecture}`);
@@ -42,26 +47,23 @@ export async function guestUserland(
   return { root, packages: packages.map(({ name, version }) => ({ name, version })) };
 }
 
-/** A mirror may serve one release's index damaged for weeks: what is older is better than nothing. */
-async function userlandPackages(
+/**
+ * Packages of the guest's own suite, so that all share a C library. A mirror may serve that one's index
+ * damaged for weeks; then they are those of the release that everything else comes from.
+ * @throws LabError see {@link fetchDebian}
+ */
+export async function fetchForGuest(
   cache: Cache,
-  architecture: Architecture,
-  refresh: boolean,
+  request: Omit<DebianRequest, 'suite'>,
 ): Promise<DebianPackage[]> {
-  const from = (suite: string | undefined) =>
-    fetchDebian(cache, {
-      ...{ architecture, suite, refresh },
-      packages: ['busybox-static', 'dropbear-bin'],
-      withDependencies: true,
-    });
   try {
-    return await from(userlandSuite);
+    return await fetchDebian(cache, { ...request, suite: userlandSuite });
   } catch (error) {
     if (!(error instanceof LabError) || error.code !== 'DEBIAN_HASH_MISMATCH') throw error;
     cache.progress(
-      `the guest's userland for ${architecture} comes from an older release: the mirror's index of ${userlandSuite} is damaged`,
+      `the guest's ${request.packages.join(' ')} for ${request.architecture} come from an older release: the mirror's index of ${userlandSuite} is damaged`,
     );
-    return from(undefined);
+    return fetchDebian(cache, request);
   }
 }
 
