@@ -45,6 +45,17 @@ for (const [what, lines] of [
   });
 }
 
+test('it excuses no other complaint of the same kernel', async () => {
+  const [own] = findSplats(oops('crng_reseed+0xe3/0x190'));
+  const [other] = findSplats(oops('contigbuf_ioctl+0x31/0x190 [contigbuf]'));
+  const splats = [own, other].filter((splat) => splat !== undefined);
+  const said = { lines: [], splats, missing: [], console: undefined };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const target = { facts: { name: 'guest' }, ownFault: emulatorsFault } as unknown as Target;
+  expect(() => insistOnSilence(said, target)).toThrow(/contigbuf_ioctl/);
+  expect(splats).toHaveLength(2);
+});
+
 test('on a machine that is not emulated it is a crash, too', async () => {
   const error = await judged(oops('crng_reseed+0xe3/0x190'));
   expect(error.name).toContain('KernelCrash');
