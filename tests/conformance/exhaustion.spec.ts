@@ -23,6 +23,9 @@ const MIB = 1024 * 1024;
 const LIVE = 1000;
 
 forEachStrategy(() => {
+  // What the kernel has just complained about it does not complain about again (mm/page_alloc.c: warn_alloc).
+  test.use({ isolation: 'test' });
+
   test('RES-01 more memory than there is is refused, and nobody pays for it', async ({
     agent,
     buffers,
