@@ -26,17 +26,24 @@ const MFD_FLAGS = 3;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK = 2;
 
+/** Where each agent has the name of its memfds: one place, since a test's threads may unmap what comes later. */
+const names = new WeakMap<Agent, number>();
+
+/** Address of an empty name: memory that was never written to. */
+async function emptyName(agent: Agent): Promise<number> {
+  const address = names.get(agent) ?? (await agent.anonymous(agent.pageBytes)).address;
+  names.set(agent, address);
+  return address;
+}
+
 /** A memfd of so many whole pages, none of which is there yet. */
 async function memfd(agent: Agent, bytes: bigint): Promise<number> {
-  // Memory that was never written to is an empty name.
-  const name = await agent.anonymous(agent.pageBytes);
   const { returned } = await agent.request<{ returned: string }>(
     'syscall',
     'memfd_create',
-    name.address,
+    await emptyName(agent),
     MFD_FLAGS,
   );
-  await name.unmap();
   const fd = Number(returned);
   try {
     // A file is as long as its last byte says.

@@ -60,6 +60,8 @@ const LOUD_KERNEL = [
   // Neither silences a message after the first few hundred lines nor hides addresses in splats.
   'printk.devkmsg=on',
   'no_hash_pointers',
+  // What a kernel says while it sleeps, or does not wake, is heard.
+  'no_console_suspend',
 ];
 
 const CONSOLE_LINES_IN_MESSAGES = 25;
