@@ -232,8 +232,16 @@ export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptio
     ...(machine.fwCfg === undefined ? [] : ['-device', 'vmcoreinfo']),
     ...['-pidfile', folder.file('qemu.pid')],
     ...(options.ram.as === 'copy' ? ['-incoming', 'defer'] : []),
-    ...['-kernel', options.kernel, '-initrd', options.initramfs, '-append', append.join(' ')],
-    ...(options.deviceTree === undefined ? [] : ['-dtb', options.deviceTree]),
+    ...(options.ram.as === 'copy' && machine.restoresWithoutKernel === true
+      ? []
+      : whatBoots(options, append)),
+  ];
+}
+
+function whatBoots({ kernel, initramfs, deviceTree }: GuestOptions, append: readonly string[]): string[] {
+  return [
+    ...['-kernel', kernel, '-initrd', initramfs, '-append', append.join(' ')],
+    ...(deviceTree === undefined ? [] : ['-dtb', deviceTree]),
   ];
 }
 
