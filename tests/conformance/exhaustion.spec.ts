@@ -23,7 +23,7 @@ const MIB = 1024 * 1024;
 const LIVE = 1000;
 
 forEachStrategy(() => {
-  // What the kernel has just complained about it does not complain about again (mm/page_alloc.c: warn_alloc).
+  // What a kernel has complained of, it may keep to itself the next time (mm/page_alloc.c: warn_alloc).
   test.use({ isolation: 'test' });
 
   test('RES-01 more memory than there is is refused, and nobody pays for it', async ({
