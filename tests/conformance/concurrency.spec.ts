@@ -94,7 +94,7 @@ test('CON-03 a name that is guessed leads to a whole buffer, or to none', async 
     const own = await agent.open(driver.profile.device, 'rdwr');
     let met = 0;
     // A race that was not met says nothing, so it is run until it was, or for long.
-    for (let round = 0; round < 3 || (met < MEETINGS && round < 30); round++) {
+    for (let round = 0; round < 2 || (met < MEETINGS && round < 30); round++) {
       for (const call of telling) {
         const finished = await aboutFinished(call);
         const first = await nextName();
@@ -208,7 +208,7 @@ test('CON-05 an argument that changes during the call does no harm', async ({ ag
     (call) => fieldsOf(call, 'out-descriptor').length === 0 && call.returnsDescriptor !== true,
   );
   test.skip(calls.length === 0, 'every ioctl of this driver makes a descriptor');
-  const rounds = 600;
+  const rounds = 300;
   const balance = await balanceOf('changing arguments', () =>
     ioctls.forEach(async ({ call, situation, argument }) => {
       // Shared with a child, so that both see one argument.

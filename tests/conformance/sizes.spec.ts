@@ -171,7 +171,7 @@ forEachStrategy(() => {
       const whole = course('memory that is free or in small objects of the kernel');
       const objects = course('small objects of the kernel');
       const held = [];
-      for (let rounds = 0; rounds < 12; rounds++) {
+      for (let rounds = 0; rounds < 9; rounds++) {
         const [free, slab] = [await freeBytes(agent), await slabBytes(agent)];
         whole.samples.push({ rounds: rounds * 4, value: free + slab });
         objects.samples.push({ rounds: rounds * 4, value: slab });
