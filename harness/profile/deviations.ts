@@ -32,6 +32,12 @@ export interface Deviation {
 export const SHOWN_FROM_PAGE_0 =
   /pages seen after mmap of \d+ pages from page [1-9]\d* of [^]*\nReceived: "0(,\d+)*"/;
 
+/** Nothing is known about the driver then. */
+const UNKNOWABLE = /^(LabError|TargetHang)/;
+/** The target no longer answers, or has more than it ought to. */
+const AFTER_A_CRASH =
+  /^(LabError \[(AGENT_DIED|LINK_LOST|KERNEL_LOG)\]|DriverError \[(LEAK|DRIVER_UNLOAD)\])/;
+
 /** What a test is, as far as a record may be about it. */
 export interface Checked {
   title: string;
@@ -56,16 +62,18 @@ export function recordFor(
 
 /**
  * Whether a test that ended with these errors failed as recorded. Trouble of the lab and a target that
- * hangs never are, and a crash only is when the record says that there is one.
+ * hangs never are, and a crash only is when the record says that there is one. What such a kernel then
+ * no longer does for the rig follows from that.
  */
 export function failedAsRecorded(
   { says, crash }: Pick<Deviation, 'says' | 'crash'>,
   errors: readonly string[],
 ): boolean {
   const crashed = errors.some((error) => error.startsWith('KernelCrash'));
-  const unknowable = errors.some((error) => /^(LabError|TargetHang)/.test(error));
-  if (errors.length === 0 || unknowable || crashed !== (crash === true)) return false;
-  return errors.every((error) => says.test(error));
+  if (errors.length === 0 || crashed !== (crash === true)) return false;
+  if (!crashed)
+    return !errors.some((error) => UNKNOWABLE.test(error)) && errors.every((error) => says.test(error));
+  return errors.every((error) => says.test(error) || AFTER_A_CRASH.test(error));
 }
 
 /** Ids that a title begins with: `GUP-06 DBG-02 …` has two. */

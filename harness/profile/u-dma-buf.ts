@@ -4,10 +4,10 @@
  * one contiguous piece of memory that is there from loading to unloading. Buffers are ranges of it, each
  * exported as a dma-buf; who exports says which range, and here they are given out in turn.
  *
- * Written from its documentation. The module was built for Linux 6.1 and 6.12, but no run of the suite with
- * it was seen to its end yet: so nothing is on record, and a first run will be red.
+ * Measured on Linux 6.1 with a module built with U_DMA_BUF_IOCTL=2, without which it exports nothing.
  */
 import type { Agent } from '../agent/client.ts';
+import { SyscallError } from '../agent/errors.ts';
 import { bufferThatIs, O_ACCMODE, O_CLOEXEC, O_RDWR } from './descriptors.ts';
 import type { Deviation } from './deviations.ts';
 import type { FieldRole, IoctlAbi } from './ioctls.ts';
@@ -33,6 +33,8 @@ const syncArguments = new Layout('u_dma_buf_ioctl_sync_args', [
   ['size', 'u64'],
   ['offset', 'u64'],
 ]);
+/** asm-generic/fcntl.h */
+const O_SYNC = 0o4010000;
 /** SYNC_CMD in the lowest two bits: for the CPU. */
 const SYNC_FOR_CPU = 1;
 const accessFlags: Record<Access, number> = { rdonly: 0, wronly: 1, rdwr: O_RDWR };
@@ -52,20 +54,27 @@ function rangeOf(bytes: bigint): bigint {
 
 const dmaBuf: Strategy = {
   // The dma-buf's memory lies inside the device's, so more of it lies behind.
-  async open(agent, access = 'rdwr') {
-    const device = await agent.open(DEVICE, 'rdwr');
-    return {
+  open: (agent, access = 'rdwr') =>
+    Promise.resolve({
       async allocate({ bytes }) {
         const page = BigInt(agent.pageBytes);
         const size = ((BigInt(bytes) + page - 1n) / page) * page;
         const flags = O_CLOEXEC | accessFlags[access];
         const asked = exportArguments.encode({ flags, size, offset: rangeOf(size) });
-        const { data } = await agent.ioctl(device, EXPORT, asked);
-        const { fd, addr } = exportArguments.decode(data);
-        return { ...bufferThatIs(agent, Number(fd), bytes), physicalAddress: Number(addr) };
+        // A dma-buf needs no open device behind it, which would keep the module loaded.
+        const device = await agent.open(DEVICE, 'rdwr');
+        try {
+          const { data } = await agent.ioctl(device, EXPORT, asked);
+          const { fd, addr } = exportArguments.decode(data);
+          await agent.close(device);
+          return { ...bufferThatIs(agent, Number(fd), bytes), physicalAddress: Number(addr) };
+        } catch (error) {
+          // Nothing can be closed in a process that is no more.
+          if (error instanceof SyscallError) await agent.close(device);
+          throw error;
+        }
       },
-    };
-  },
+    }),
 };
 
 async function opened(agent: Agent, values: Record<string, number | bigint>) {
@@ -81,7 +90,7 @@ const ioctls: IoctlAbi = {
       layout: exportArguments,
       firstBytes: exportArguments.bytes,
       roles: {
-        flags: { kind: 'flags', defined: O_CLOEXEC | O_ACCMODE },
+        flags: { kind: 'flags', defined: O_CLOEXEC | O_SYNC | O_ACCMODE },
         size: { kind: 'in', refused: [1n, 2n ** 64n - 1n] },
         offset: { kind: 'range', length: 'size' },
         addr: { kind: 'out' },
@@ -107,7 +116,87 @@ const ioctls: IoctlAbi = {
   commandNumber: 'fixed',
 };
 
-const deviations: readonly Deviation[] = [];
+const privateMaps: Pick<Deviation, 'reason' | 'source'> = {
+  reason: 'private mappings are made, and tell where the memory lies once they are written to',
+  source: 'u-dma-buf.c:udmabuf_export_mmap, which asks for no VM_SHARED',
+};
+const emptyRange: Pick<Deviation, 'reason' | 'source'> = {
+  reason: 'a dma-buf of no bytes is made',
+  source: 'u-dma-buf.c:udmabuf_export_create_entry; measured on Linux 6.1',
+};
+const leftBehind: Pick<Deviation, 'reason' | 'source'> = {
+  reason: 'a descriptor whose number cannot be told is in the process before that is noticed, and stays',
+  source: 'u-dma-buf.c:udmabuf_device_file_ioctl, copy_to_user() after dma_buf_fd()',
+};
+
+const deviations: readonly Deviation[] = [
+  {
+    claim: 'BND-10',
+    title: 'every protection',
+    says: /\n\n(must-fail: mmap of \d+ pages from page \d+ of \d+, \w+, private succeeded [^\n]+(\n|$))+(must-fail: and \d+ more of \d+ calls, for example:\nmmap of \d+ pages from page \d+ of \d+, \w+, private |\s*$)/,
+    ...privateMaps,
+  },
+  {
+    claim: 'DBF-04',
+    says: /\n\nmust-fail: a private mapping succeeded and returned 0, expected EINVAL\s*$/,
+    ...privateMaps,
+  },
+  {
+    claim: 'MAP-02',
+    says: /\n\n(must-fail: mmap of (4096|8192) bytes, MAP_PRIVATE, (r|rw|none), of a file opened (rdwr|rdonly) succeeded [^\n]+\n?){12}\s*$/,
+    ...privateMaps,
+  },
+  {
+    claim: 'MAP-13',
+    title: 'a mapping that fails',
+    says: /\n\n(must-fail: a private mmap succeeded and returned 0, expected EINVAL\n)+must-fail: and \d+ more of \d+ calls, for example:\na private mmap succeeded and returned 0, expected EINVAL\s*$/,
+    ...privateMaps,
+  },
+  {
+    claim: 'GEO-06',
+    says: /\n\nmust-fail: allocation of 0 bytes succeeded and returned 0, expected EINVAL\s*$/,
+    ...emptyRange,
+  },
+  { claim: 'LIF-11', says: /\+ +"requestedBytes": 0,/, ...emptyRange },
+  {
+    claim: 'CAC-08',
+    says: /must-fail: U_DMA_BUF_IOCTL_EXPORT at 4096 for 18446744073709547520 bytes of 268435456 succeeded [^]*must-fail: U_DMA_BUF_IOCTL_SET_SYNC at 4096 for 18446744073709547520 bytes of 268435456 succeeded /,
+    reason: 'a range whose end wraps around is taken, by an export and for cache maintenance',
+    source: 'u-dma-buf.c:udmabuf_export_create_entry, offset + size > alloc_size; measured on Linux 6.1',
+  },
+  {
+    claim: 'IOC-05',
+    title: 'a flag without a meaning',
+    says: /\n\n(must-fail: U_DMA_BUF_IOCTL_EXPORT with bit 0x[1248]0{8,} in flags succeeded [^\n]+\n){12}must-fail: and 20 more of \d+ calls, for example:\nU_DMA_BUF_IOCTL_EXPORT with bit 0x[1248]0{8,} in flags /,
+    reason: 'of 64 bits of flags only the lower 32 are looked at',
+    source: 'u-dma-buf.c:udmabuf_export_create_entry, int fd_flags',
+  },
+  {
+    claim: 'IOC-03',
+    title: 'a result that cannot be written',
+    says: /\n\nbalance: calls with results that cannot be written: descriptors went from (\d+) to \d+\nbalance: [^\n]* module users went from 0 to 1\s*$/,
+    ...leftBehind,
+  },
+  {
+    claim: 'IOC-07',
+    says: /\n\nbalance: (\d+) calls whose descriptor cannot be told: descriptors went from \d+ to \d+\nbalance: [^\n]* module users went from 0 to \1\s*$/,
+    ...leftBehind,
+  },
+  {
+    claim: 'RES-01',
+    says: /what the kernel logged\n[^]*udmabuf_export_create_entry\(\) offset \+ size is over buffer size/,
+    reason: 'whoever asks for too much writes an error into the kernel’s log',
+    source: 'u-dma-buf.c:udmabuf_export_create_entry, dev_err()',
+  },
+  {
+    claim: 'RES-08',
+    crash: true,
+    says: /^KernelCrash \[LIST_CORRUPTION\][^\n]* in udmabuf_export_release \[u_dma_buf\]/,
+    reason:
+      'when a dma-buf gets no descriptor, its list is left by what was never in it, and the kernel stops',
+    source: 'u-dma-buf.c:udmabuf_export_create_entry, dma_buf_put() of a dma-buf that is in no list',
+  },
+];
 
 export const uDmaBuf: DriverProfile = {
   name: 'u-dma-buf',
@@ -133,7 +222,8 @@ export const uDmaBuf: DriverProfile = {
     cacheModes: [],
     // dma_mmap_coherent(), which maps at once.
     mappingClass: 'pfn-io',
-    prefaulted: true,
+    // Its pages are clean, so that on ARM the first write to each is a fault (mm/memory.c: remap_pfn_range).
+    prefaulted: false,
     choosesAddresses: false,
     subOffset: true,
     privateMaps: ['EINVAL'],

@@ -48,6 +48,13 @@ test('every error must be the recorded one; crashes and the lab’s trouble are 
   const crash = { ...any, crash: true } as const;
   expect(failedAsRecorded(crash, ['KernelCrash [WARNING]: at mm/page_alloc.c'])).toBe(true);
   expect(failedAsRecorded(crash, ['Error: it only failed']), 'it crashed before').toBe(false);
+  const oops = { says: /^KernelCrash \[PAGING\]/, crash: true } as const;
+  const here = 'KernelCrash [PAGING]: in the driver';
+  expect(failedAsRecorded(oops, ['LabError [AGENT_DIED]: SIGSEGV', here]), 'what follows from it').toBe(true);
+  expect(failedAsRecorded(oops, ['LabError [TARGET_DISK]: full', here])).toBe(false);
+  expect(failedAsRecorded(oops, ['TargetHang [AGENT_SILENT]: no answer', here])).toBe(false);
+  expect(failedAsRecorded(oops, ['Error: something else', here])).toBe(false);
+  expect(failedAsRecorded(oops, [here, 'KernelCrash [WARNING]: elsewhere'])).toBe(false);
 });
 
 for (const [name, profile] of Object.entries<DriverProfile>(profiles)) {
