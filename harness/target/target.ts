@@ -153,6 +153,11 @@ export interface Target {
   whyDead?(): string | undefined;
   /** Ability: why a complaint of the kernel is the machine's own doing; undefined when it is not known to be. */
   ownFault?(complaint: Complaint): string | undefined;
+  /**
+   * Ability: resolves when the rig has done what it does to the machine by itself a while after it was
+   * taken, such as a login. For what must not meet that. @throws LabError `LINK_LOST`
+   */
+  settled?(): Promise<void>;
 
   /** Leaves nothing behind: processes, files, ports. Safe to call twice. */
   close(): Promise<void>;

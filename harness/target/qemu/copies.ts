@@ -108,6 +108,7 @@ export async function restoreTarget(recipe: Recipe, saved: SavedGuest, within: D
     return knownTargetOver(connection, name, { ...saved.machine, bootId }, GUEST_DIRECTORY, {
       ...abilitiesOf(guest, recipe, lines, () => undo.run()),
       origin: 'restored',
+      settled: () => connection.open(),
       kernelTree: recipe.kernel.tree,
       kernelModules: recipe.kernel.modules,
       accelerator: recipe.accelerator.name,

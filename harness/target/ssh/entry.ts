@@ -3,7 +3,7 @@
  * From an address to a logged-in SSH client whose host key is trusted. Which key a server shows is
  * up to what it is asked for, so it may take more than one visit to see the right one.
  */
-import type { Client, OpenSSHAgent, ParsedKey, ServerHostKeyAlgorithm } from 'ssh2';
+import type { CipherAlgorithm, Client, OpenSSHAgent, ParsedKey, ServerHostKeyAlgorithm } from 'ssh2';
 import type { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { formatAddress, type SshAddress } from './address.ts';
@@ -55,6 +55,19 @@ export function silenceOf({
 }: Pick<ConnectionOptions, 'silence' | 'patience'>): number {
   return silence ?? SILENCE * patience;
 }
+
+/**
+ * Best first. dropbear has no GCM; of what it has ChaCha20 takes least where the processor has no
+ * instructions for AES, or an emulator that is slow at them.
+ */
+const CIPHERS: CipherAlgorithm[] = [
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes192-ctr',
+  'aes256-ctr',
+];
 
 /** Signature algorithms for a host key type, best first; the bare name is what old servers have. */
 const RSA: ServerHostKeyAlgorithm[] = ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'];
@@ -145,7 +158,10 @@ async function knock(
       config: {
         username: address.user,
         authHandler: attempt.next,
-        algorithms: { serverHostKey: types.flatMap((type) => HOST_KEY_TYPES[type] ?? []) },
+        algorithms: {
+          serverHostKey: types.flatMap((type) => HOST_KEY_TYPES[type] ?? []),
+          cipher: CIPHERS,
+        },
         keepaliveInterval: silenceOf(options) / (KEEPALIVES + 1),
         keepaliveCountMax: KEEPALIVES,
         readyTimeout: 0,

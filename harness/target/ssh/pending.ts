@@ -15,7 +15,7 @@ export type Link = Pick<
 export class PendingConnection implements Link {
   readonly patience: number;
   readonly #name: string;
-  readonly #open: (signal: AbortSignal) => Promise<Connection>;
+  readonly #connect: (signal: AbortSignal) => Promise<Connection>;
   readonly #giveUp = new AbortController();
   readonly #onLoss: Array<(loss: LabError) => void> = [];
   readonly #timer: NodeJS.Timeout;
@@ -33,7 +33,7 @@ export class PendingConnection implements Link {
   ) {
     this.#name = name;
     this.patience = patience;
-    this.#open = open;
+    this.#connect = open;
     // Whoever waits for it is told, and so are those who listen.
     this.#timer = setTimeout(() => void this.#begin().catch(() => {}), delay).unref();
   }
@@ -50,6 +50,11 @@ export class PendingConnection implements Link {
     if (this.#connection !== undefined) this.#connection.onLoss(listener);
     else if (this.#loss === undefined) this.#onLoss.push(listener);
     else listener(this.#loss);
+  }
+
+  /** Opens it, if nobody has yet. @throws LabError `LINK_LOST` */
+  async open(): Promise<void> {
+    await this.#begin();
   }
 
   async exec(argv: readonly string[], options?: ExecOptions, shown?: readonly string[]): Promise<Result> {
@@ -80,7 +85,7 @@ export class PendingConnection implements Link {
   #begin(): Promise<Connection> {
     clearTimeout(this.#timer);
     if (this.#loss !== undefined) return Promise.reject(this.#loss);
-    this.#opening ??= this.#open(this.#giveUp.signal).then(
+    this.#opening ??= this.#connect(this.#giveUp.signal).then(
       (connection) => this.#opened(connection),
       (cause: unknown) => {
         throw this.#lose(

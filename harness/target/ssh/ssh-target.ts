@@ -50,6 +50,7 @@ export interface Abilities {
   screen?: Screen | undefined;
   whyDead?: WhyDead | undefined;
   ownFault?: Target['ownFault'];
+  settled?: Target['settled'];
   /** Looks at it when the link is lost. */
   examine?: Examine | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
@@ -76,6 +77,7 @@ export class SshTarget implements Target {
   declare readonly screen?: Screen;
   declare readonly whyDead?: WhyDead;
   declare readonly ownFault?: Target['ownFault'];
+  declare readonly settled?: Target['settled'];
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Link;
@@ -110,6 +112,7 @@ export class SshTarget implements Target {
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
     if (abilities.ownFault !== undefined) this.ownFault = abilities.ownFault;
+    if (abilities.settled !== undefined) this.settled = abilities.settled;
   }
 
   get directory(): string {
