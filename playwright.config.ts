@@ -59,7 +59,8 @@ export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & Isolatio
     { ...driverProject(settings.board ?? kept?.spec, 'board'), default: false, workers: 1 },
     ...(await Promise.all(
       peers.map(async ({ project, profile, guest }) => ({
-        ...driverProject(guest, project, await profileNamed(profile)),
+        // What a kernel says once in each boot is on record for every test that makes it say so.
+        ...driverProject({ isolation: 'test', ...guest }, project, await profileNamed(profile)),
         // What others cost is measured beside contigbuf.
         testMatch: 'conformance/**/*.spec.ts',
         default: false,
