@@ -134,13 +134,6 @@ const deviations: readonly Deviation[] = [
     source: 'drivers/dma-buf/udmabuf.c:udmabuf_create, which takes any size',
   },
   {
-    claim: 'GEO-08',
-    says: /slope: free memory, buffers of (129|308) pages: each round changes it by -\d/,
-    // 124 to 226 bytes a page, by the slopes seen on Linux 6.12 and 7.3.
-    reason: 'every page has entries in lists of its own',
-    source: 'drivers/dma-buf/udmabuf.c:udmabuf_create',
-  },
-  {
     claim: 'CAC-06',
     says: /\n\nmust-succeed: SYNC 7 failed with EINVAL, expected success\s*$/,
     reason: 'who ends an access before anybody began one is refused, which no other exporter does',
