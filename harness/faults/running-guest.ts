@@ -58,7 +58,8 @@ export class RunningGuest {
 
   /** Where the saved guest lies that it is a copy of: with its key, and who it is. */
   get saved(): string {
-    return dirname(this.#command[this.#command.indexOf('-initrd') + 1] ?? '');
+    const [, ram = ''] = /,mem-path=([^,]+)/.exec(this.#command.join(' ')) ?? [];
+    return dirname(ram);
   }
 
   /** Logs in beside the rig. Only guests that were restored from a saved state can be logged in to. */
