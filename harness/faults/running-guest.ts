@@ -58,8 +58,7 @@ export class RunningGuest {
 
   /** Where the saved guest lies that it is a copy of: with its key, and who it is. */
   get saved(): string {
-    const [, ram = ''] = /,mem-path=([^,]+)/.exec(this.#command.join(' ')) ?? [];
-    return dirname(ram);
+    return savedFolder(this.#command);
   }
 
   /** Logs in beside the rig. Only guests that were restored from a saved state can be logged in to. */
@@ -94,6 +93,12 @@ export class RunningGuest {
       await connection.close();
     }
   }
+}
+
+/** Where the RAM lies that a guest began with. @param command QEMU's command line */
+export function savedFolder(command: readonly string[]): string {
+  const [, ram = ''] = /,mem-path=([^,]+)/.exec(command.join(' ')) ?? [];
+  return dirname(ram);
 }
 
 /** Empty when it cannot be read. */

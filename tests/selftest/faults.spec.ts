@@ -8,9 +8,12 @@ import { Deadline } from '../../harness/deadline.ts';
 import type { Ran, SuiteReport } from '../../harness/campaign/suite-run.ts';
 import { faults, SELECTION } from '../../harness/faults/faults.ts';
 import { judgeFault, type Happened } from '../../harness/faults/judgement.ts';
+import { savedFolder } from '../../harness/faults/running-guest.ts';
 import { faultsFile, faultsText, lineOf } from '../../harness/faults/table.ts';
 import { describeHolders, endingProcesses, readHolders } from '../../harness/profile/holders.ts';
 import { run } from '../../harness/process.ts';
+import { commandLine } from '../../harness/target/qemu/guest.ts';
+import { machineNamed, machines, type MachineName } from '../../harness/target/qemu/machines.ts';
 import type { Red, RunSummary } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
 
@@ -61,6 +64,24 @@ const happened = (one: SuiteReport, left: Partial<Happened['left']> = {}): Happe
   report: one,
   left: { ...nothing, ...left },
 });
+
+for (const name of Object.keys(machines) as MachineName[]) {
+  test(`a copy on ${name} tells by its command line where it was saved`, () => {
+    const command = commandLine(
+      { file: (file) => `/run/${file}` },
+      {
+        ...{
+          machine: machineNamed(name),
+          accelerator: 'tcg',
+          kernel: '/k/vmlinuz',
+          initramfs: '/saved/initramfs',
+        },
+        ...{ cpus: 2, memoryMiB: 768, append: [], lines: 6, ram: { file: '/saved/ram', as: 'copy' } },
+      },
+    );
+    expect(savedFolder(command)).toBe('/saved');
+  });
+}
 
 test.describe('right is', () => {
   test('the test to which it happened blamed on the lab, with its cause, and all others passed', () => {
