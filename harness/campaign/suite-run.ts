@@ -72,12 +72,17 @@ export interface SuiteChild {
 }
 
 /**
- * Tests of these checks, or of all: those that are there for each way of naming buffers, with this one only.
+ * Tests of these checks, or of all: those that are there for each way of naming buffers, with these only.
  * Playwright matches against the file, the describe blocks, each with its tags, and the title.
+ * @param which `of-strategies` leaves out what is there only once
  */
-export function grepFor(strategies: readonly string[], checks: readonly string[] = []): string {
+export function grepFor(
+  strategies: readonly string[],
+  checks: readonly string[] = [],
+  which: 'all' | 'of-strategies' = 'all',
+): string {
   const ids = checks.length === 0 ? '[A-Z]{3}-\\d\\d' : `(.* )?(${checks.join('|')})\\b`;
-  return `\\.spec\\.ts ((${strategies.join('|')}) @\\S+ )?(?=[A-Z]{3}-\\d\\d)${ids}`;
+  return `\\.spec\\.ts ((${strategies.join('|')}) @\\S+ )${which === 'all' ? '?' : ''}(?=[A-Z]{3}-\\d\\d)${ids}`;
 }
 
 /** Runs the suite to its end. What it left is what it says: a run without reports is no result, and no error. */

@@ -49,12 +49,22 @@ export const benchTargets: readonly BenchTarget[] = [
     atMost: 15,
     limit: '15 cold boots',
   },
+  { id: 'suite/other', what: 'the same with other numbers of workers, and with isolation per test' },
+  { id: 'suite/per-test', what: 'the same, divided by the number of tests' },
+  {
+    id: 'suite/processors',
+    what: 'what these runs need of the processors, spread over all there are: guests and rig together are the least time a run can take on this machine. What the guests need more with 2 workers than with 1 went to processors of a guest that wait in a loop for one that the host does not run',
+  },
   {
     id: 'isolation',
     what: 'what isolation per test adds to one test on average, 2 workers, against a cold boot',
     figure: 'ratio',
     atMost: 1 / 8,
     limit: '1/8 of a cold boot',
+  },
+  {
+    id: 'isolation/processors',
+    what: 'what it needs of the processors, spread over all there are: the emulator translates the code of every copy anew',
   },
   {
     id: 'edit-to-verdict',

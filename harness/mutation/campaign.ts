@@ -19,7 +19,8 @@ export interface MutantResult extends Judgement {
   /** The checks that were to find it. */
   named: string[];
   guest: string;
-  strategy: string;
+  /** Those that it was tried on, see {@link Mutant}. */
+  strategies: readonly string[];
   /** What it waits for, or why it is equivalent. */
   argument?: string;
   seconds: number;
@@ -33,7 +34,7 @@ export interface CampaignOptions {
   searchPath: readonly string[];
   /** Guests at a time. */
   workers: number;
-  /** Every check on the mutant's strategy, instead of those that it names. */
+  /** Every check on the mutant's strategies, instead of those that it names. */
   full: boolean;
   /** A run ends with its first red test, also when every check is run. */
   stopEarly: boolean;
@@ -111,12 +112,43 @@ async function judged(
     return { outcome: 'infra', message: `the driver as it is does not pass either: ${without}`, others: [] };
   }
   const checks = options.full ? [] : usable;
+  const found = await searched(mutant, checks, options);
+  return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, found, options) : found);
+}
+
+/** On the mutant's first strategy, and on the others when nothing is found there. */
+async function searched(
+  mutant: Mutant,
+  checks: readonly string[],
+  options: CampaignOptions,
+): Promise<Judgement> {
+  const [usual, ...others] = mutant.strategies;
+  const first = await attempts(mutant, grepFor([usual], checks), checks, options);
+  if (!isContent(first) || others.length === 0 || options.signal.aborted) return first;
+  options.onProgress(`${mutant.id}: ${first.message} on ${usual}, the other strategies come next`);
+  const further = await attempts(mutant, grepFor(others, checks, 'of-strategies'), checks, options);
+  if (!isContent(further)) return further;
+  return {
+    ...further,
+    message: `${first.message} on ${usual}, ${further.message} on each of ${others.join(', ')}`,
+  };
+}
+
+/** Twice where the first run says nothing clear. */
+async function attempts(
+  mutant: Mutant,
+  grep: string,
+  checks: readonly string[],
+  options: CampaignOptions,
+): Promise<Judgement> {
   // One red check is enough, and each further one costs a new guest; without a kill all are heard.
-  const first = await attempt(mutant, checks, options, checks.length > 0 || options.stopEarly);
-  const content = first.outcome === 'survived' && first.others.length === 0;
-  const again = first.outcome !== 'killed' && !content && !options.signal.aborted;
-  const last = again ? await attempt(mutant, checks, options, options.stopEarly) : first;
-  return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, last, options) : last);
+  const first = await attempt(mutant, grep, options, checks.length > 0 || options.stopEarly);
+  const clear = first.outcome === 'killed' || isContent(first);
+  return clear || options.signal.aborted ? first : attempt(mutant, grep, options, options.stopEarly);
+}
+
+function isContent({ outcome, others }: Judgement): boolean {
+  return outcome === 'survived' && others.length === 0;
 }
 
 /** A check that nobody named counts when the driver as it is passes it, which is seen only now. */
@@ -125,7 +157,7 @@ async function confirmed(mutant: Mutant, found: Judgement, options: CampaignOpti
   if (found.outcome !== 'killed' || checks.length === 0) return found;
   const report = await runSuite({
     ...common(mutant, options),
-    grep: grepFor([mutant.strategy], checks),
+    grep: grepFor(mutant.strategies, checks),
     folder: folderOf(`control-${mutant.id}`, options),
   });
   const missing = uncontrolled(checks, report);
@@ -138,13 +170,13 @@ async function confirmed(mutant: Mutant, found: Judgement, options: CampaignOpti
 
 async function attempt(
   mutant: Mutant,
-  checks: readonly string[],
+  grep: string,
   options: CampaignOptions,
   stopEarly: boolean,
 ): Promise<Judgement> {
   const report = await runSuite({
     ...common(mutant, options),
-    grep: grepFor([mutant.strategy], checks),
+    grep,
     diff: mutant.file,
     stopEarly,
     folder: folderOf(mutant.id, options),
@@ -173,7 +205,7 @@ async function runControls(
     const checks = distinct(those.flatMap(({ killedBy }) => killedBy));
     const [setting] = those;
     if (setting === undefined) return;
-    const strategies = distinct(those.map(({ strategy }) => strategy));
+    const strategies = distinct(those.flatMap(({ strategies: own }) => own));
     const report = await runSuite({
       ...common(setting, options),
       grep: grepFor(strategies, checks),
@@ -201,7 +233,7 @@ function folderOf(name: string, { folder }: CampaignOptions): string {
   return join(folder, name);
 }
 
-function described({ id, kind, what, killedBy, guest, strategy, waitsFor, equivalent }: Mutant) {
+function described({ id, kind, what, killedBy, guest, strategies, waitsFor, equivalent }: Mutant) {
   const argument = equivalent ?? waitsFor;
   return {
     id,
@@ -209,7 +241,7 @@ function described({ id, kind, what, killedBy, guest, strategy, waitsFor, equiva
     what,
     named: killedBy,
     guest,
-    strategy,
+    strategies,
     ...(argument === undefined ? {} : { argument }),
   };
 }

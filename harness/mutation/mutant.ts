@@ -6,6 +6,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { LabError } from '../errors.ts';
+import { strategyNames } from '../profile/profile.ts';
 import { catalogue } from '../report/catalogue.ts';
 import type { Verdict } from '../report/verdict.ts';
 import { guests } from '../target/guests.ts';
@@ -27,9 +28,12 @@ export interface Mutant {
   guest: string;
   /** Further kernel arguments. */
   append: string[];
-  /** The way of naming buffers on which checks are run that are there for each. */
-  strategy: string;
-  /** What counts as found. `crash` only where the defect is one that breaks the kernel. */
+  /**
+   * The ways of naming buffers on which checks are run that are there for each: those after the first only
+   * when nothing was found. One for a mutant that is described, all for any other diff.
+   */
+  strategies: readonly [string, ...string[]];
+  /** What counts as found. `crash` only where the defect is one that breaks the kernel, or nobody says what it is. */
   verdicts: Verdict[];
   /** Its checks are among those that take long. */
   slow: boolean;
@@ -39,6 +43,7 @@ export interface Mutant {
   equivalent?: string;
 }
 
+const USUAL_STRATEGY = 'fd-per-buffer';
 const FIELDS = ['Killed-by', 'Guest', 'Append', 'Strategy', 'Verdict', 'Slow', 'Waits-for', 'Equivalent'];
 
 /** All mutants of a folder, by id. @throws LabError `MUTANT` for one whose description makes no sense */
@@ -79,14 +84,18 @@ export function parseMutant(file: string, text: string): Mutant {
     killedBy: wordsOf(fields.get('Killed-by')),
     guest: fields.get('Guest') ?? guests[0].name,
     append: wordsOf(fields.get('Append')),
-    strategy: fields.get('Strategy') ?? 'fd-per-buffer',
-    verdicts: ['fail', ...(fields.get('Verdict') === 'crash' ? (['crash'] as const) : [])],
+    strategies: described ? [fields.get('Strategy') ?? USUAL_STRATEGY] : allStrategies(),
+    verdicts: ['fail', ...(!described || fields.get('Verdict') === 'crash' ? (['crash'] as const) : [])],
     slow: fields.get('Slow') === 'yes',
     ...(waitsFor === undefined ? {} : { waitsFor }),
     ...(equivalent === undefined ? {} : { equivalent }),
   };
   if (described) insistOnSense(mutant, title);
   return mutant;
+}
+
+function allStrategies(): Mutant['strategies'] {
+  return [USUAL_STRATEGY, ...strategyNames.filter((name) => name !== USUAL_STRATEGY)];
 }
 
 function fieldsIn(file: string, lines: readonly string[]): Map<string, string> {

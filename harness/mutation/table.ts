@@ -65,7 +65,7 @@ function row({
   argument,
   others,
   guest,
-  strategy,
+  strategies,
   seconds,
 }: MutantResult): string {
   const checks = by ?? (named.length === 0 ? '' : `(${named.join(' ')})`);
@@ -78,7 +78,7 @@ function row({
     checks,
     short(said),
     others.join(' '),
-    `${guest}, ${strategy}`,
+    [guest, ...strategies].join(', '),
     String(seconds),
   ];
   return tableRow(cells);

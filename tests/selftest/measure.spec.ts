@@ -2,6 +2,7 @@
 /** The statistics: known answers, the interval's real coverage, and what is refused. */
 import { expect, test } from '@playwright/test';
 import { measurementOf } from '../../harness/measure/measurement.ts';
+import { lookFrom, ProcessorTimes } from '../../harness/measure/processor-time.ts';
 import { medianRank, summarize, summarizeRatio } from '../../harness/measure/statistics.ts';
 
 const context = { target: 'qemu-arm64', kernel: '6.1.0', accelerator: 'tcg' };
@@ -101,3 +102,33 @@ function generator(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+test('processor time is that of a process and of all that come from it, by program', () => {
+  const stat = (pid: number, parent: number, begun: number, ticks: number) =>
+    `${pid} (a (b) 1 2) S ${parent} 0 0 0 0 0 0 0 0 0 ${ticks} 5 900 900 20 0 1 0 ${begun} 0\n`;
+  const look = (stats: readonly [program: string, text: string][]) =>
+    stats.map(([program, text]) => lookFrom(text, program));
+  expect(lookFrom(stat(8, 7, 100, 20), 'sh')).toEqual({
+    ...{ pid: 8, parent: 7, begun: 100, program: 'sh', ticks: 25 },
+  });
+  const times = new ProcessorTimes(7);
+  times.look(
+    look([
+      ['qemu', stat(5, 9, 30, 45)], // its id is lower than its parent's: ids came round again
+      ['node', stat(7, 1, 10, 95)],
+      ['node', stat(9, 7, 20, 95)],
+      ['other', stat(11, 1, 15, 995)],
+    ]),
+  );
+  // The parent has ended and init has the child, which went on; and another process has a dead one's id.
+  times.look(
+    look([
+      ['qemu', stat(5, 1, 30, 145)],
+      ['other', stat(9, 1, 40, 995)],
+    ]),
+  );
+  expect([...times.stop()].toSorted()).toEqual([
+    ['node', 2],
+    ['qemu', 1.5],
+  ]);
+});

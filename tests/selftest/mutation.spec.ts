@@ -12,6 +12,7 @@ import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/m
 import { grepFor } from '../../harness/campaign/suite-run.ts';
 import { lineOf, mutationFile, mutationText } from '../../harness/mutation/table.ts';
 import { run } from '../../harness/process.ts';
+import { strategyNames } from '../../harness/profile/profile.ts';
 import type { Red } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
 
@@ -142,7 +143,7 @@ test.describe('the description of a mutant', () => {
   test('has a default for everything but what it is and who finds it', () => {
     expect(mutant()).toMatchObject({
       ...{ id: 'P99', kind: 'bounds', what: 'the end is not looked at.', killedBy: ['BND-01', 'BND-04'] },
-      ...{ guest: 'qemu-arm64', strategy: 'fd-per-buffer', append: [], verdicts: ['fail'], slow: false },
+      ...{ guest: 'qemu-arm64', strategies: ['fd-per-buffer'], append: [], verdicts: ['fail'], slow: false },
     });
   });
 
@@ -150,13 +151,17 @@ test.describe('the description of a mutant', () => {
     const needs =
       'Guest: qemu-amd64\nAppend: a=1 b\nStrategy: dma-buf\nVerdict: crash\nSlow: yes\nWaits-for: KASAN\n';
     expect(mutant(`${HEAD.trim()}\n${needs}\n${DIFF}`)).toMatchObject({
-      ...{ guest: 'qemu-amd64', append: ['a=1', 'b'], strategy: 'dma-buf' },
+      ...{ guest: 'qemu-amd64', append: ['a=1', 'b'], strategies: ['dma-buf'] },
       ...{ verdicts: ['fail', 'crash'], slow: true, waitsFor: 'KASAN' },
     });
   });
 
   test('a diff without one is anybody’s', () => {
     expect(parseMutant('/tmp/mine.diff', DIFF)).toMatchObject({ id: 'mine', killedBy: [], kind: '' });
+    expect(mutant().strategies, 'of one that is described').toEqual(['fd-per-buffer']);
+    const { strategies, verdicts } = parseMutant('/tmp/mine.diff', DIFF);
+    expect([strategies[0], strategies.toSorted()]).toEqual(['fd-per-buffer', strategyNames.toSorted()]);
+    expect(verdicts).toEqual(['fail', 'crash']);
   });
 
   const wrong: [what: string, text: string, says: RegExp][] = [
@@ -248,6 +253,9 @@ test('checks are selected by id, once for each strategy that is asked for', () =
   expect(all.test('qemu-arm64 conformance/x.spec.ts dma-buf @dma-buf BND-05 a mapping')).toBe(true);
   expect(all.test('qemu-arm64 conformance/x.spec.ts IOC-01 a command')).toBe(true);
   expect(all.test('qemu-arm64 conformance/x.spec.ts fd-per-buffer @fd-per-buffer BND-05')).toBe(false);
+  const further = new RegExp(grepFor(['dma-buf', 'offset-cookie'], [], 'of-strategies'));
+  expect(further.test('qemu-arm64 conformance/x.spec.ts dma-buf @dma-buf BND-05 a mapping')).toBe(true);
+  expect(further.test('qemu-arm64 conformance/x.spec.ts IOC-01 a command')).toBe(false);
 });
 
 test('the table has a row for each, what needs work first, and a score', () => {
@@ -256,7 +264,7 @@ test('the table has a row for each, what needs work first, and a score', () => {
     what: 'x | y',
     named: ['BND-01'],
     guest: 'g',
-    strategy: 's',
+    strategies: ['s'],
     others: [],
     seconds: 3,
   };

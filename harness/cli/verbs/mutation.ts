@@ -11,12 +11,14 @@ import { metaMutantsIn, runMetaCampaign } from '../../mutation/meta.ts';
 import { mutantFrom, mutantsIn, type Mutant } from '../../mutation/mutant.ts';
 import { lineOf, mutationFile, mutationText } from '../../mutation/table.ts';
 import { exitStatus } from '../../report/exit-status.ts';
+import { guests } from '../../target/guests.ts';
 import { afterDashes, guarded } from '../arguments.ts';
 import { interruption, INTERRUPTED } from '../interruption.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Context, type Verb } from '../verb.ts';
 
-const ARGUMENTS = '[--only P01,P08 | --diff FILE | --meta] [--full] [--stop-early] [--workers N] [--list]';
+const ARGUMENTS =
+  '[--only P01,P08 | --diff FILE [--guest NAME] | --meta] [--full] [--stop-early] [--workers N] [--list]';
 /** What leaves a campaign red. */
 const RED: readonly Outcome[] = ['survived', 'killed-by-another', 'invalid'];
 
@@ -47,6 +49,8 @@ export const mutation: Verb = {
 interface Options {
   only: string[];
   diff: string | undefined;
+  /** For the diff: another project than the default one. */
+  guest: string | undefined;
   /** Defects of the rig instead of the driver. */
   meta: boolean;
   list: boolean;
@@ -63,9 +67,13 @@ function readArguments(args: readonly string[]): Options {
     throw usage(`--workers ${values.workers} is no number of guests`);
   if (values.only !== undefined && values.diff !== undefined)
     throw usage('--only and --diff exclude each other');
+  const { diff, guest } = values;
+  if (guest !== undefined && diff === undefined) throw usage('--guest is for --diff; our mutants say theirs');
+  if (guest !== undefined && !guests.some(({ name }) => name === guest))
+    throw usage(`there is no guest ${guest}; there are ${guests.map(({ name }) => name).join(' ')}`);
   return {
     only: values.only?.split(',').filter((id) => id !== '') ?? [],
-    diff: values.diff,
+    ...{ diff, guest },
     meta: values.meta ?? false,
     list: values.list ?? false,
     full: values.full ?? false,
@@ -81,6 +89,7 @@ function parse(args: readonly string[]) {
       options: {
         only: { type: 'string' },
         diff: { type: 'string' },
+        guest: { type: 'string' },
         meta: { type: 'boolean' },
         list: { type: 'boolean' },
         full: { type: 'boolean' },
@@ -97,8 +106,11 @@ function usage(why: string): LabError {
   return new LabError('USAGE', `mutation: ${why}`, { hint: `npm run mutation -- ${ARGUMENTS}` });
 }
 
-async function chosen({ project }: Context, { only, diff }: Options): Promise<Mutant[]> {
-  if (diff !== undefined) return [await mutantFrom(resolve(diff))];
+async function chosen({ project }: Context, { only, diff, guest }: Options): Promise<Mutant[]> {
+  if (diff !== undefined) {
+    const mutant = await mutantFrom(resolve(diff));
+    return [guest === undefined ? mutant : { ...mutant, guest }];
+  }
   const all = await mutantsIn(join(project, 'driver', 'mutants'));
   const unknown = only.filter((id) => !all.some((mutant) => mutant.id === id));
   if (unknown.length > 0) {
@@ -107,8 +119,9 @@ async function chosen({ project }: Context, { only, diff }: Options): Promise<Mu
   return only.length === 0 ? all : all.filter(({ id }) => only.includes(id));
 }
 
-function describe({ id, kind, what, killedBy, guest, strategy }: Mutant): string {
-  return `${id}  ${kind}: ${what}\n     ${killedBy.join(' ') || 'any check'}, on ${guest}, ${strategy}`;
+function describe({ id, kind, what, killedBy, guest, strategies }: Mutant): string {
+  const where = [guest, ...strategies].join(', ');
+  return `${id}  ${kind}: ${what}\n     ${killedBy.join(' ') || 'any check'}, on ${where}`;
 }
 
 /** Parts of the rig turned off one at a time. */
