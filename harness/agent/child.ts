@@ -69,6 +69,8 @@ export async function forkChild(parent: Agent, requests: Requests, agentOver: Ag
     give: (fd) => pass(parent, agent, fd),
     take: (fd) => pass(agent, parent, fd),
     begin: async (line) => {
+      const room = parent.makeRoom();
+      if (room !== undefined) await room;
       await requests.send(`child-start ${number} ${line}`);
     },
     finish: async () =>

@@ -29,14 +29,21 @@ export interface IoctlResult {
   data: Buffer;
 }
 
+export interface AgentOptions {
+  /** Factor on the time a request may take, as in Target.patience; 1 unless given. */
+  patience?: number;
+  /** Milliseconds that one request may take, if not the usual. */
+  allowance?: number | undefined;
+  /** See {@link Agent.makeRoom}. */
+  makeRoom?: () => Promise<void> | undefined;
+}
+
 export class Agent {
   readonly hello: Hello;
   /** What the agent is called in messages. */
   readonly label: string;
   readonly #requests: Requests;
-  /** Factor on the time a request may take. */
-  readonly #patience: number;
-  readonly #allowance: number | undefined;
+  readonly #options: AgentOptions;
   readonly #end: () => Promise<void>;
 
   constructor(
@@ -44,35 +51,32 @@ export class Agent {
     hello: Hello,
     label: string,
     end: () => Promise<void>,
-    patience = 1,
-    allowance?: number,
+    options: AgentOptions = {},
   ) {
     this.#requests = requests;
     this.hello = hello;
     this.label = label;
     this.#end = end;
-    this.#patience = patience;
-    this.#allowance = allowance;
+    this.#options = options;
   }
 
   /**
    * Waits for the agent's greeting on a process that was just started.
-   * @param patience factor on the time a request may take, as in Target.patience
    * @throws AgentDied, LinkLost, ProtocolError; AgentSilent when the deadline passes
    */
   static async start(
     process: RemoteProcess,
     label: string,
     deadline: Deadline,
-    patience = 1,
+    options: AgentOptions = {},
   ): Promise<Agent> {
-    const wire = new Wire(process, label, deadline.remaining, ALLOWANCE * patience);
+    const wire = new Wire(process, label, deadline.remaining, ALLOWANCE * (options.patience ?? 1));
     const hello = described<Hello>(await wire.hello);
     if (hello.name !== 'bufrig-agent' || hello.protocol !== PROTOCOL)
       throw new ProtocolError(
         `${label} runs ${hello.name} with protocol ${hello.protocol}, this client speaks ${PROTOCOL}`,
       );
-    return new Agent(wire, hello, label, () => wire.close(), patience);
+    return new Agent(wire, hello, label, () => wire.close(), options);
   }
 
   /** Bytes in one page of the target's kernel. */
@@ -86,18 +90,27 @@ export class Agent {
    * @throws SyscallError, MemoryFault: facts; RequestRefused; AgentDied, LinkLost, AgentSilent, ProtocolError: trouble
    */
   async request<T extends object>(verb: string, ...args: Argument[]): Promise<T> {
-    return described<T>(await this.#requests.send(encodeRequest(verb, args), this.#allowance));
+    return described<T>(await this.#requests.send(encodeRequest(verb, args), this.#options.allowance));
   }
 
   /** Puts a line to the agent as it is, for one that the agent itself has told. */
   async say(line: string): Promise<object> {
-    return this.#requests.send(line, this.#allowance);
+    return this.#requests.send(line, this.#options.allowance);
   }
 
   /** The same agent, whose requests may take this many milliseconds each on real hardware. */
   allowing(milliseconds: number): Agent {
-    const allowance = milliseconds * this.#patience;
-    return new Agent(this.#requests, this.hello, this.label, this.#end, this.#patience, allowance);
+    const allowance = milliseconds * (this.#options.patience ?? 1);
+    const options = { ...this.#options, allowance };
+    return new Agent(this.#requests, this.hello, this.label, this.#end, options);
+  }
+
+  /**
+   * Sees to it that what is begun now can run beside what follows, for whoever begins something.
+   * @returns undefined where it can, so that requests keep their order
+   */
+  makeRoom(): Promise<void> | undefined {
+    return this.#options.makeRoom?.();
   }
 
   /** The last requests with duration and outcome, oldest first; evidence for a report. */
@@ -210,7 +223,11 @@ export class Agent {
 
   /** A child process with a copy of everything this one has: memory, mappings, descriptors. */
   fork(): Promise<Child> {
-    return forkChild(this, this.#requests, (...parts) => new Agent(...parts, this.#patience));
+    return forkChild(
+      this,
+      this.#requests,
+      (...parts) => new Agent(...parts, { ...this.#options, allowance: undefined }),
+    );
   }
 
   /** Open descriptors of the agent's process. */

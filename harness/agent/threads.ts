@@ -27,6 +27,8 @@ export async function beginThread(
   calls: readonly ThreadCall[],
 ): Promise<Thread> {
   const args = calls.flatMap((call, index): Argument[] => (index === 0 ? [...call] : [';', ...call]));
+  const room = agent.makeRoom();
+  if (room !== undefined) await room;
   const { thread } = await agent.request<{ thread: number }>('thread-begin', rounds, ...args);
   return {
     end: async () =>

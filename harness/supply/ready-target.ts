@@ -172,8 +172,12 @@ async function followed(
 
 function agentStarter(target: Target, path: string): StartAgent {
   const { facts, patience } = target;
+  const makeRoom = (): Promise<void> | undefined => target.restingProcessors?.wake();
   return async () =>
-    Agent.start(await target.start([path]), facts.name, Deadline.in(GREETING_LIMIT * patience), patience);
+    Agent.start(await target.start([path]), facts.name, Deadline.in(GREETING_LIMIT * patience), {
+      patience,
+      makeRoom,
+    });
 }
 
 /**

@@ -7,6 +7,7 @@
 import type { Deadline } from '../deadline.ts';
 import type { Architecture } from '../build/architectures.ts';
 import type { Ending, Result } from '../process.ts';
+import type { RestingProcessors } from './resting-processors.ts';
 
 /** Facts about an opened target; they go into the report as they are. */
 export interface TargetFacts {
@@ -158,6 +159,9 @@ export interface Target {
    * taken, such as a login. For what must not meet that. @throws LabError `LINK_LOST`
    */
   settled?(): Promise<void>;
+
+  /** Ability: all processors but the first rest, until something is to run beside something else. */
+  readonly restingProcessors?: RestingProcessors;
 
   /** Leaves nothing behind: processes, files, ports. Safe to call twice. */
   close(): Promise<void>;

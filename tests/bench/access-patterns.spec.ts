@@ -18,7 +18,7 @@ test.use({ isolation: 'worker' });
 
 /** Of a cache line, of eight, and of a small page. */
 const [LINE, NEAR, FAR] = [64, 512, 4096];
-const BYTES = 64 * 1024 * 1024;
+const BYTES = 32 * 1024 * 1024;
 
 const patterns: { kernel: Kernel; stepBytes: number; what: string }[] = [
   ...[LINE, NEAR, FAR].map((stepBytes) => ({

@@ -103,32 +103,23 @@ function generator(seed: number): () => number {
   };
 }
 
+/** As /proc/pid/stat; five of the ticks are the kernel's. */
+function stat(pid: number, parent: number, begun: number, ticks: number): string {
+  return `${pid} (a (b) 1 2) S ${parent} 0 0 0 0 0 0 0 0 0 ${ticks} 5 900 900 20 0 1 0 ${begun} 0\n`;
+}
+
 test('processor time is that of a process and of all that come from it, by program', () => {
-  const stat = (pid: number, parent: number, begun: number, ticks: number) =>
-    `${pid} (a (b) 1 2) S ${parent} 0 0 0 0 0 0 0 0 0 ${ticks} 5 900 900 20 0 1 0 ${begun} 0\n`;
-  const look = (stats: readonly [program: string, text: string][]) =>
-    stats.map(([program, text]) => lookFrom(text, program));
   expect(lookFrom(stat(8, 7, 100, 20), 'sh')).toEqual({
     ...{ pid: 8, parent: 7, begun: 100, program: 'sh', ticks: 25 },
   });
   const times = new ProcessorTimes(7);
-  times.look(
-    look([
-      ['qemu', stat(5, 9, 30, 45)], // its id is lower than its parent's: ids came round again
-      ['node', stat(7, 1, 10, 95)],
-      ['node', stat(9, 7, 20, 95)],
-      ['other', stat(11, 1, 15, 995)],
-    ]),
-  );
-  // The parent has ended and init has the child, which went on; and another process has a dead one's id.
-  times.look(
-    look([
-      ['qemu', stat(5, 1, 30, 145)],
-      ['other', stat(9, 1, 40, 995)],
-    ]),
-  );
-  expect([...times.stop()].toSorted()).toEqual([
-    ['node', 2],
-    ['qemu', 1.5],
+  times.look([
+    lookFrom(stat(5, 9, 30, 45), 'qemu'), // its id is lower than its parent's: ids came round again
+    lookFrom(stat(7, 1, 10, 95), 'node'),
+    lookFrom(stat(9, 7, 20, 95), 'node'),
+    lookFrom(stat(11, 1, 15, 995), 'other'),
   ]);
+  // The parent has ended and init has the child, which went on; and another process has a dead one's id.
+  times.look([lookFrom(stat(5, 1, 30, 145), 'qemu'), lookFrom(stat(9, 1, 40, 995), 'other')]);
+  expect(Object.fromEntries(times.stop())).toEqual({ node: 2, qemu: 1.5 });
 });

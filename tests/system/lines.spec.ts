@@ -63,15 +63,14 @@ async function files(agent: Agent): Promise<string[]> {
 
 test('an agent is started over a line as over SSH', async ({ guest: { target, program } }) => {
   const deadline = Deadline.in(LIMIT);
-  const near = await Agent.start(await target.start([program]), 'near', deadline, target.patience);
+  const near = await Agent.start(await target.start([program]), 'near', deadline, {
+    patience: target.patience,
+  });
   const ssh = await ownSsh(target);
   const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  const far = await Agent.start(
-    await ssh.start(['env', path, 'LC_ALL=C', program]),
-    'far',
-    deadline,
-    target.patience,
-  );
+  const far = await Agent.start(await ssh.start(['env', path, 'LC_ALL=C', program]), 'far', deadline, {
+    patience: target.patience,
+  });
   expect((await files(near))[0]).toMatch(/^\/dev\/vport/);
   expect((await files(far))[0]).toMatch(/^pipe:/);
   expect(await look(near)).toEqual(await look(far));
@@ -83,12 +82,9 @@ test('an agent is started over a line as over SSH', async ({ guest: { target, pr
 test('many requests, large answers and many children come through', async ({
   guest: { target, program },
 }) => {
-  const agent = await Agent.start(
-    await target.start([program]),
-    'agent',
-    Deadline.in(LIMIT),
-    target.patience,
-  );
+  const agent = await Agent.start(await target.start([program]), 'agent', Deadline.in(LIMIT), {
+    patience: target.patience,
+  });
   for (let round = 0; round < 10; round++) {
     const answers = await Promise.all(
       Array.from({ length: 400 }, () => agent.request<{ pid: number }>('pid')),

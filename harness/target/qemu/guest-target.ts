@@ -33,6 +33,7 @@ export function abilitiesOf(
     whyDead: () => guest.whyDead(),
     ownFault: recipe.accelerator.name === 'tcg' ? emulatorsFault : undefined,
     examine: () => guest.examine(),
+    processorsRest: spec.cpus > 1,
     nearby,
     present: { [agent.sha256]: agent.path },
     onClose: close,

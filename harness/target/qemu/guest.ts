@@ -6,6 +6,7 @@ import { architectureFacts } from '../../build/architectures.ts';
 import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { endOf, startOwned, type Ending } from '../../process.ts';
+import { REST_AT_BOOT } from '../resting-processors.ts';
 import type { ExternalMemory, Screen } from '../target.ts';
 import type { Examination } from '../ssh/loss.ts';
 import type { AcceleratorName } from './accelerator.ts';
@@ -51,8 +52,8 @@ export interface GuestRam {
   as: 'file' | 'copy';
 }
 
-/** What makes faults loud and a panic end QEMU, on every guest (CONFORMANCE.md section 2). */
-const LOUD_KERNEL = [
+/** What every guest is told: what makes faults loud and a panic end QEMU (CONFORMANCE.md section 2), and more. */
+const KERNEL_ARGUMENTS = [
   'panic=-1',
   'init_on_alloc=0',
   'page_poison=1',
@@ -62,6 +63,7 @@ const LOUD_KERNEL = [
   'no_hash_pointers',
   // What a kernel says while it sleeps, or does not wake, is heard.
   'no_console_suspend',
+  REST_AT_BOOT,
 ];
 
 const CONSOLE_LINES_IN_MESSAGES = 25;
@@ -211,7 +213,7 @@ export class Guest {
 export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptions): string[] {
   const { machine, accelerator } = options;
   const hangs = hangArguments(hangLimits[accelerator]);
-  const append = [...machine.consoleArguments, ...LOUD_KERNEL, ...hangs, ...options.append];
+  const append = [...machine.consoleArguments, ...KERNEL_ARGUMENTS, ...hangs, ...options.append];
   return [
     ...['-name', 'bufrig', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ...machineArguments(options),

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { Deadline } from '../../deadline.ts';
 import { LabError } from '../../errors.ts';
 import { CommandFailed, type Result } from '../../process.ts';
+import { RestingProcessors } from '../resting-processors.ts';
 import type {
   BusMaster,
   Console,
@@ -51,6 +52,8 @@ export interface Abilities {
   whyDead?: WhyDead | undefined;
   ownFault?: Target['ownFault'];
   settled?: Target['settled'];
+  /** All its processors but the first are out of work. */
+  processorsRest?: boolean;
   /** Looks at it when the link is lost. */
   examine?: Examine | undefined;
   /** Files that the machine has from the start: their paths by their content's SHA-256. */
@@ -78,6 +81,7 @@ export class SshTarget implements Target {
   declare readonly whyDead?: WhyDead;
   declare readonly ownFault?: Target['ownFault'];
   declare readonly settled?: Target['settled'];
+  declare readonly restingProcessors?: RestingProcessors;
   declare readonly origin?: 'restored' | 'booted';
   readonly #machine: ReadyMachine;
   readonly #connection: Link;
@@ -112,6 +116,7 @@ export class SshTarget implements Target {
     if (abilities.screen !== undefined) this.screen = abilities.screen;
     if (abilities.whyDead !== undefined) this.whyDead = abilities.whyDead;
     if (abilities.ownFault !== undefined) this.ownFault = abilities.ownFault;
+    if (abilities.processorsRest === true) this.restingProcessors = new RestingProcessors(this);
     if (abilities.settled !== undefined) this.settled = abilities.settled;
   }
 

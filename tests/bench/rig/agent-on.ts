@@ -15,5 +15,5 @@ export async function agentOn(target: Target, cache: Cache): Promise<Agent> {
   const program = await buildAgent(cache, architectureOfPrograms(target.facts));
   const process = await target.start([await target.put(await readFile(program), 'agent')]);
   const deadline = Deadline.in(GREETING_LIMIT * target.patience);
-  return Agent.start(process, target.facts.name, deadline, target.patience);
+  return Agent.start(process, target.facts.name, deadline, { patience: target.patience });
 }
