@@ -105,6 +105,11 @@ export class Agent {
     return new Agent(this.#requests, this.hello, this.label, this.#end, options);
   }
 
+  /** From now on no request may take longer than these milliseconds, also the one that is under way. */
+  hurry(longest: number): void {
+    this.#requests.hurry?.(longest);
+  }
+
   /**
    * Sees to it that what is begun now can run beside what follows, for whoever begins something.
    * @returns undefined where it can, so that requests keep their order

@@ -16,6 +16,8 @@ export interface Requests {
    * @param allowance milliseconds the agent may take once it has come to this request
    */
   send(line: string, allowance?: number): Promise<object>;
+  /** From now on no request may take longer than these milliseconds, also the one that is under way. */
+  hurry?(longest: number): void;
   /** The last requests with duration and outcome, oldest first. */
   history(): string[];
 }
@@ -46,6 +48,7 @@ export class Wire implements Requests {
   #unsent = '';
   #unread: string[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #longest = Number.POSITIVE_INFINITY;
   #broken: Error | undefined;
   #closing = false;
 
@@ -81,6 +84,12 @@ export class Wire implements Requests {
     return this.#expect(line, allowance);
   }
 
+  hurry(longest: number): void {
+    this.#longest = Math.min(this.#longest, longest);
+    const asked = this.#pending[0];
+    if (asked !== undefined) this.#setTimer(asked);
+  }
+
   history(): string[] {
     return [...this.#history, ...this.#pending.slice(0, 5).map(({ line }) => `${brief(line)} -> pending`)];
   }
@@ -93,7 +102,8 @@ export class Wire implements Requests {
     const silent = (): Error =>
       new AgentSilent(`the agent on ${this.#label} does not end when its input does${this.#doing()}`);
     // One that is at something may never come to its input's end; it has had its time.
-    const limit = this.#pending.length === 0 ? this.#allowance : this.#helloAllowance;
+    const idle = this.#pending.length === 0 && this.#broken === undefined;
+    const limit = Math.min(idle ? this.#allowance : this.#helloAllowance, this.#longest);
     const { code, signal } = await Deadline.in(limit).race(this.#process.ended, '', silent);
     if (code !== 0) throw this.#death(signal ?? `exit code ${code}`);
   }
@@ -174,13 +184,19 @@ export class Wire implements Requests {
     const asked = this.#pending[0];
     if (asked === undefined) return;
     asked.since = performance.now();
+    this.#setTimer(asked);
+  }
+
+  #setTimer(asked: Pending): void {
+    clearTimeout(this.#timer);
+    const allowance = Math.min(asked.allowance, this.#longest);
     const expire = (): void => {
-      const seconds = (asked.allowance / 1000).toFixed(1);
+      const seconds = ((performance.now() - asked.since) / 1000).toFixed(1);
       this.#break(
         new AgentSilent(`no answer from the agent on ${this.#label} in ${seconds} s${this.#doing()}`),
       );
     };
-    this.#timer = setTimeout(expire, asked.allowance);
+    this.#timer = setTimeout(expire, allowance);
   }
 
   #break(cause: Error): void {

@@ -10,6 +10,9 @@ import { LabError } from '../errors.ts';
 import type { RemoteProcess, Target } from '../target/target.ts';
 import { bookmarkPrefix, KernelLog, type Slice } from './follower.ts';
 
+/** What die() counts on every architecture, when the kernel ends the task that broke it: `[#1]`. */
+const TASK_LOST = /\[#\d+\](?: |$)/;
+
 export class KernelLogWatch {
   readonly log = new KernelLog();
   /** Adds to the lines of a report what only its reader's machine knows, such as lines of source. */
@@ -18,6 +21,8 @@ export class KernelLogWatch {
   readonly #scribe: Agent;
   /** A machine that stays up still has the bookmarks of earlier runs in its log. */
   readonly #tag = randomBytes(4).toString('hex');
+  readonly #onTaskLost: (() => void)[] = [];
+  #taskLost = false;
   #partial = '';
   #marks = 0;
 
@@ -53,6 +58,20 @@ export class KernelLogWatch {
     return name;
   }
 
+  /**
+   * Whether the kernel has broken in a task and ended it: the locks which that task held nobody gives back, and
+   * whoever waits for one of them waits for ever.
+   */
+  get taskLost(): boolean {
+    return this.#taskLost;
+  }
+
+  /** Calls back once that is so; at once when it is. */
+  onTaskLost(listener: () => void): void {
+    if (this.#taskLost) listener();
+    else this.#onTaskLost.push(listener);
+  }
+
   /** What the kernel said between two bookmarks, or since the first one. */
   between(from: string, to?: string): Slice {
     return this.log.slice(from, to);
@@ -70,5 +89,8 @@ export class KernelLogWatch {
     // The agent puts a record's dictionary behind tabs, to keep one record on one line.
     for (const line of lines)
       for (const part of line.replaceAll('\t', '\n ').split('\n')) this.log.feed(part);
+    if (this.#taskLost || !lines.some((line) => TASK_LOST.test(line))) return;
+    this.#taskLost = true;
+    for (const listener of this.#onTaskLost.splice(0)) listener();
   }
 }

@@ -22,6 +22,8 @@ import type { Making } from './supply.ts';
 
 /** Milliseconds on hardware for the agent to greet. */
 const GREETING_LIMIT = 10_000;
+/** Milliseconds on hardware that a request may take from when the kernel has lost a task, and with it perhaps a lock. */
+const BROKEN_KERNEL_LIMIT = 6_000;
 /** Milliseconds for everything up to a login; the first time ever includes downloads. */
 export const TAKE_LIMIT = 15 * 60_000;
 
@@ -142,12 +144,18 @@ export class ReadyTargets implements Making<ReadyTarget> {
   async #prepare(target: Target): Promise<Made> {
     const program = await buildAgent(this.#cache, architectureOfPrograms(target.facts));
     const agentPath = await target.put(await readFile(program), 'agent');
-    const startAgent = agentStarter(target, agentPath);
+    const startAny = agentStarter(target, agentPath);
     // Each is a command or two over there, and none waits for another.
     const [[scribe, kernelLog], path] = await Promise.all([
-      followed(target, agentPath, startAgent),
+      followed(target, agentPath, startAny),
       this.#files.deploy(target),
     ]);
+    const hurried = (agent: Agent): Agent => {
+      kernelLog.onTaskLost(() => agent.hurry(BROKEN_KERNEL_LIMIT * target.patience));
+      return agent;
+    };
+    hurried(scribe);
+    const startAgent = async (): Promise<Agent> => hurried(await startAny());
     kernelLog.explain = (lines) => this.#files.decode(target, lines);
     const listening = await listened(target, kernelLog, 'load the driver', () =>
       loadDriver(target, this.#profile, path),

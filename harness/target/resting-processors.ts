@@ -5,7 +5,11 @@
  * has to stand still while another waits for the lock in a loop: measured with two guests of two processors
  * each on a host with two, half of their time goes into such loops. Waking and resting take 40 ms each.
  */
+import { Deadline } from '../deadline.ts';
 import type { Target } from './target.ts';
+
+/** Milliseconds on hardware; measured under emulation: 40 ms. */
+const LIMIT = 10_000;
 
 /** Kernel argument after which only the first is put to work (Documentation/admin-guide/kernel-parameters). */
 export const REST_AT_BOOT = 'maxcpus=1';
@@ -14,13 +18,13 @@ export const REST_AT_BOOT = 'maxcpus=1';
 const SCRIPT = 'for file in /sys/devices/system/cpu/cpu[1-9]*/online; do echo "$0" > "$file" || exit 1; done';
 
 export class RestingProcessors {
-  readonly #target: Pick<Target, 'execOk'>;
+  readonly #target: Pick<Target, 'execOk' | 'patience'>;
   /** Whoever wants them meanwhile waits for the same; kept when they are awake. */
   #waking: Promise<void> | undefined;
   #awake = false;
 
   /** @param target whose processors rest now */
-  constructor(target: Pick<Target, 'execOk'>) {
+  constructor(target: Pick<Target, 'execOk' | 'patience'>) {
     this.#target = target;
   }
 
@@ -45,6 +49,7 @@ export class RestingProcessors {
   }
 
   async #put(online: '0' | '1'): Promise<void> {
-    await this.#target.execOk(['sh', '-c', SCRIPT, online]);
+    const deadline = Deadline.in(LIMIT * this.#target.patience);
+    await this.#target.execOk(['sh', '-c', SCRIPT, online], { deadline });
   }
 }

@@ -273,6 +273,18 @@ test('another protocol, another program, no program', async ({ startAgent, folde
   await expect(startAgent(join(folder, 'missing'))).rejects.toThrow(LinkLost);
 });
 
+test('who is told to hurry waits no longer for what was asked before, nor for what is asked then', async ({
+  startAgent,
+}) => {
+  const { agent } = await startAgent('/bin/sh', ['-c', `echo '${HELLO}'; exec sleep 20`]);
+  const asked = failureOf(agent.request('pid'));
+  agent.hurry(150);
+  agent.hurry(60_000); // never back to longer
+  expect(await asked).toBeInstanceOf(AgentSilent);
+  expect((await failureOf(agent.request('pid'))).message).toMatch(/no answer .* in 0\.\d s/);
+  await expect(agent.end()).rejects.toThrow(/does not end/);
+});
+
 test('a program that never greets is given up at the deadline', async () => {
   const process = startLocally('/bin/sh', ['-c', 'read line']);
   const error = await failureOf(Agent.start(process, 'mute', Deadline.in(200)));
