@@ -3,11 +3,24 @@
  * LIF-06, LIF-07: whatever is done over and over, in full or broken off, the free memory stays level. A
  * leak is a slope over many rounds, never one difference.
  */
-import { expect, forEachStrategy, freeBytes, test, type Agent, type Buffers } from '../../fixtures/index.ts';
+import {
+  expect,
+  forEachStrategy,
+  freeBytes,
+  ioctlStep,
+  leftBy,
+  repeat,
+  test,
+  type Agent,
+  type Buffers,
+} from '../../fixtures/index.ts';
 import { judgeCourse } from '../../harness/judge/judges.ts';
 import type { Course } from '../../harness/judge/observation.ts';
+import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 
 const SAMPLES = 10;
+/** What importers make for each is small, and memory goes by pages. */
+const IMPORTS = 400;
 const TIMES = 3;
 
 /** Does `round` many times and looks at the free memory in between. */
@@ -81,5 +94,25 @@ forEachStrategy(() => {
       await child.kill();
     };
     await expectLevel(() => courseOf(agent, 3, kill), bytes / 4);
+  });
+});
+
+test.describe('dma-buf', { tag: '@dma-buf' }, () => {
+  test.use({ strategy: 'dma-buf' });
+
+  test('LIF-07 DBF-05 nor does handing over and taking back', async ({ buffers, agent, importer }) => {
+    const { pageBytes } = buffers;
+    const { fd } = (await buffers.allocate({ bytes: 3 * pageBytes })).allocated;
+    const file = await agent.open(importer, 'rdwr');
+    const asked = primeHandle.encode({ fd });
+    const handle = leftBy(1, 0, 4).bytes;
+    const round = async () => {
+      const steps = await repeat(agent, IMPORTS, [
+        ioctlStep(file, drmRequests.PRIME_FD_TO_HANDLE, asked),
+        ['ioctl', file, drmRequests.DESTROY_DUMB, handle],
+      ]);
+      expect(steps).toEqual(steps.map(() => ({ ok: IMPORTS, failed: {} })));
+    };
+    await expectLevel(() => courseOf(agent, 1, round), 2 * pageBytes);
   });
 });
