@@ -30,6 +30,8 @@ export async function keep({ settings, terminal }: Context, guest: QemuSpec): Pr
   const target = await openTarget(guest, { settings, cache, deadline, announce: say });
   const told = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]).then(() => true as const);
   try {
+    // Whoever uses it knows it as a board, all of whose processors are at work.
+    await target.restingProcessors?.wake();
     const { facts, kernelTree, console } = target;
     const { address = '', fingerprint, 'login key': key = '' } = facts.details;
     const spec = {
