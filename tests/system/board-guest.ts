@@ -94,7 +94,8 @@ export class BoardGuest {
         initramfs: folder.file('initramfs'),
         cpus: 2,
         memoryMiB: MEMORY_MIB,
-        append: ['cma=256M'],
+        // All processors of a board are at work; of a guest only the first, and the last word counts.
+        append: ['cma=256M', 'maxcpus=2'],
         ram: { file: folder.file('ram'), as: 'file' },
         lines: 0,
       },
