@@ -53,7 +53,7 @@ export const benchTargets: readonly BenchTarget[] = [
   { id: 'suite/per-test', what: 'the same, divided by the number of tests' },
   {
     id: 'suite/processors',
-    what: 'what these runs need of the processors, spread over all there are: guests and rig together are the least time a run can take on this machine. What the guests need more with 2 workers than with 1 went to processors of a guest that wait in a loop for one that the host does not run',
+    what: 'what these runs need of the processors, spread over all there are: guests and rig together are the least time a run can take on this machine',
   },
   {
     id: 'isolation',
