@@ -3,6 +3,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from '@playwright/test';
 import { Deadline } from '../../harness/deadline.ts';
+import type { Agent } from '../../harness/agent/client.ts';
 import { described } from '../../harness/agent/message.ts';
 import { DriverError, KernelCrash, LabError } from '../../harness/errors.ts';
 import { KernelLog } from '../../harness/kernel-log/follower.ts';
@@ -10,7 +11,8 @@ import { parseConsole, parseKmsg, parseRecord, type LogLine } from '../../harnes
 import { insistOnSplat, type Said } from '../../harness/kernel-log/listening.ts';
 import { findSplats, type Splat } from '../../harness/kernel-log/reports.ts';
 import { splatRows, type Category } from '../../harness/kernel-log/splats.ts';
-import type { Target } from '../../harness/target/target.ts';
+import { KernelLogWatch } from '../../harness/kernel-log/watch.ts';
+import type { RemoteProcess, Target } from '../../harness/target/target.ts';
 import { documented, lookalikes } from './data/kernel-log/documented.ts';
 import { verdicts } from './data/kernel-log/verdicts.ts';
 
@@ -248,4 +250,35 @@ function followed(...lines: string[]): KernelLog {
   const log = new KernelLog();
   for (const line of lines) log.feed(line);
   return log;
+}
+
+for (const [arch, words] of [
+  ['arm64', 'Internal error: Oops - BUG: 00000000f2000800 [#1] SMP'],
+  ['arm', 'Internal error: Oops: 805 [#1] SMP ARM'],
+  ['x86', 'Oops: 0002 [#1] PREEMPT SMP PTI'],
+] as const) {
+  test(`a task that the kernel of ${arch} has lost is told once, and to who asks later`, async () => {
+    const { watch, say } = await watched();
+    let told = 0;
+    watch.onTaskLost(() => (told += 1));
+    say('4,1,10,-;WARNING: CPU: 0 PID: 7 at lib/x.c:3 f+0x1/0x2\n6,2,11,-;a list [#x] of [#2]things\n');
+    expect([told, watch.taskLost], 'who only warns has lost nobody').toEqual([0, false]);
+    // In two pieces, as it may come over a wire.
+    say(`0,3,12,-;${words.slice(0, 12)}`);
+    say(`${words.slice(12)}\n0,4,13,-;${words.replace('#1', '#2')}\n`);
+    watch.onTaskLost(() => (told += 10));
+    expect([told, watch.taskLost]).toEqual([11, true]);
+  });
+}
+
+/** A watch, and the kernel that it hears. */
+async function watched(): Promise<{ watch: KernelLogWatch; say: (text: string) => void }> {
+  const listeners: ((chunk: Buffer) => void)[] = [];
+  const process: Partial<RemoteProcess> = {
+    onStdout: (listener) => void listeners.push(listener),
+    ended: new Promise(() => {}),
+  };
+  const target = { facts: { name: 'guest' }, start: async () => process } as unknown as Target;
+  const watch = await KernelLogWatch.start(target, 'agent', {} as Agent);
+  return { watch, say: (text) => listeners.forEach((hear) => hear(Buffer.from(text))) };
 }
