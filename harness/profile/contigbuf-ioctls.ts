@@ -4,6 +4,7 @@ import type { Agent } from '../agent/client.ts';
 import { ioctlStep, type Step } from '../agent/repeat.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import * as abi from './contigbuf-abi.ts';
+import { contigbufMistakes } from './contigbuf-mistakes.ts';
 import type { FieldRole, IoctlAbi, IoctlCall, Situation } from './ioctls.ts';
 
 const ALLOC_SHARED = 1;
@@ -249,4 +250,5 @@ export const contigbufIoctls: IoctlAbi = {
   malformed: ['EINVAL'],
   commandNumber: 'fixed',
   growth: { field: 'size', short: ['EINVAL'], unknownTail: ['E2BIG'] },
+  mistakes: contigbufMistakes,
 };

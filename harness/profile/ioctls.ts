@@ -24,6 +24,26 @@ export interface IoctlAbi {
   pile?(fd: number, pageBytes: number): Step;
   /** When structures may grow: the field with the caller's size, and how a size is refused. */
   growth?: { field: string; short: readonly string[]; unknownTail: readonly string[] };
+  /** Mistakes for which the documentation has an error of their own, beyond what the calls' fields tell. */
+  mistakes?: readonly Mistake[];
+}
+
+/** A call that comes at the wrong time, or goes to the wrong file. */
+export interface Mistake {
+  /** What is wrong, for example `ATTACH of what is attached`. */
+  says: string;
+  errors: readonly string[];
+  prepare(agent: Agent): Promise<MistakeReady>;
+}
+
+export interface MistakeReady {
+  fd: number;
+  request: number;
+  argument: Buffer;
+  /** What the driver says of all that is concerned; a call that is refused changes nothing of it. */
+  state?(): Promise<unknown>;
+  /** Closes and frees what was prepared. */
+  end(): Promise<void>;
 }
 
 export interface IoctlCall {

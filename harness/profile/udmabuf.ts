@@ -7,7 +7,7 @@ import type { Agent } from '../agent/client.ts';
 import { SyscallError } from '../agent/errors.ts';
 import { bufferThatIs } from './descriptors.ts';
 import type { Deviation } from './deviations.ts';
-import type { IoctlAbi } from './ioctls.ts';
+import type { IoctlAbi, Mistake } from './ioctls.ts';
 import { Layout } from './layout.ts';
 import type { DriverProfile, Strategy } from './profile.ts';
 
@@ -25,6 +25,7 @@ const create = new Layout('udmabuf_create', [
 const MFD_FLAGS = 3;
 const F_ADD_SEALS = 1033;
 const F_SEAL_SHRINK = 2;
+const F_SEAL_WRITE = 8;
 
 /** Where each agent has the name of its memfds: one place, since a test's threads may unmap what comes later. */
 const names = new WeakMap<Agent, number>();
@@ -37,7 +38,7 @@ async function emptyName(agent: Agent): Promise<number> {
 }
 
 /** A memfd of so many whole pages, none of which is there yet. */
-async function memfd(agent: Agent, bytes: bigint): Promise<number> {
+async function memfd(agent: Agent, bytes: bigint, seals = F_SEAL_SHRINK): Promise<number> {
   const { returned } = await agent.request<{ returned: string }>(
     'syscall',
     'memfd_create',
@@ -48,7 +49,7 @@ async function memfd(agent: Agent, bytes: bigint): Promise<number> {
   try {
     // A file is as long as its last byte says.
     if (bytes > 0n) await agent.write(fd, Buffer.alloc(1), bytes - 1n);
-    await agent.request('syscall', 'fcntl', fd, F_ADD_SEALS, F_SEAL_SHRINK);
+    await agent.request('syscall', 'fcntl', fd, F_ADD_SEALS, seals);
     return fd;
   } catch (error) {
     await agent.close(fd);
@@ -79,6 +80,38 @@ const dmaBuf: Strategy = {
   },
 };
 
+/** The device and a page in a memfd, to make a buffer of. */
+async function sealed(agent: Agent, seals: number) {
+  const fd = await agent.open(DEVICE, 'rdwr');
+  const memory = await memfd(agent, BigInt(agent.pageBytes), seals);
+  return {
+    fd,
+    memory,
+    async end() {
+      await agent.close(memory);
+      await agent.close(fd);
+    },
+  };
+}
+
+/** @param descriptor that is given for the memory */
+function refused(
+  says: string,
+  error: string,
+  seals: number,
+  descriptor = (files: { fd: number; memory: number }) => files.memory,
+): Mistake {
+  return {
+    says: `UDMABUF_CREATE of ${says}`,
+    errors: [error],
+    async prepare(agent) {
+      const { fd, memory, end } = await sealed(agent, seals);
+      const argument = create.encode({ memfd: descriptor({ fd, memory }), size: agent.pageBytes });
+      return { fd, request: UDMABUF_CREATE, argument, end };
+    },
+  };
+}
+
 const ioctls: IoctlAbi = {
   header: 'linux/udmabuf.h',
   calls: [
@@ -97,18 +130,17 @@ const ioctls: IoctlAbi = {
       sizedBy: 'size',
       errors: ['EBADF', 'EBADFD', 'ENOMEM', 'EMFILE'],
       async prepare(agent) {
-        const fd = await agent.open(DEVICE, 'rdwr');
-        const memory = await memfd(agent, BigInt(agent.pageBytes));
-        return {
-          fd,
-          values: { memfd: memory, flags: UDMABUF_FLAGS_CLOEXEC, size: agent.pageBytes },
-          async end() {
-            await agent.close(memory);
-            await agent.close(fd);
-          },
-        };
+        const { fd, memory, end } = await sealed(agent, F_SEAL_SHRINK);
+        return { fd, values: { memfd: memory, flags: UDMABUF_FLAGS_CLOEXEC, size: agent.pageBytes }, end };
       },
     },
+  ],
+  // drivers/dma-buf/udmabuf.c:check_memfd_seals
+  mistakes: [
+    refused('memory that can shrink', 'EINVAL', 0),
+    refused('memory that nobody can write to', 'EINVAL', F_SEAL_SHRINK | F_SEAL_WRITE),
+    refused('a file that is no memory', 'EBADFD', F_SEAL_SHRINK, ({ fd }) => fd),
+    refused('no file', 'EBADF', F_SEAL_SHRINK, () => 0xffff_ffff),
   ],
   unknown: ['ENOTTY'],
   malformed: ['EINVAL'],

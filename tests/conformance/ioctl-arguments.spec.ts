@@ -3,7 +3,7 @@
  * IOC: what a driver must refuse in a command and in its argument, so that every bit is free for a
  * later meaning. Documentation/process/botching-up-ioctls.rst; Documentation/driver-api/ioctl.rst.
  */
-import { expect, lowestFree, test } from '../../fixtures/index.ts';
+import { expect, lowestFree, observed, test } from '../../fixtures/index.ts';
 import { fieldsOf, isGenericCommand, undefinedBits } from '../../harness/profile/ioctls.ts';
 
 /** linux/ioctl.h: 8 bits number, 8 bits type, 14 bits size, 2 bits direction. */
@@ -95,4 +95,21 @@ test('IOC-10 an ioctl that succeeds returns 0, or the descriptor that it is for'
     const { returned } = await agent.ioctl(situation.fd, call.request, argument());
     expect(returned, `what ${call.name} returns`).toBe(call.returnsDescriptor === true ? free : 0);
   });
+});
+
+test('IOC-10 a mistake that the documentation names ends with its error, and changes nothing', async ({
+  agent,
+  ioctls,
+}) => {
+  const { mistakes } = ioctls.abi;
+  test.skip(mistakes === undefined, 'the documentation of this driver names none');
+  const attempts = [];
+  for (const { says, errors, prepare } of mistakes ?? []) {
+    const { fd, request, argument, state, end } = await prepare(agent);
+    const before = await state?.();
+    attempts.push(await observed(says, errors, () => agent.ioctl(fd, request, argument)));
+    expect.soft(await state?.(), `what the driver says after ${says}`).toEqual(before);
+    await end();
+  }
+  await expect(attempts).toEndAsExpected();
 });
