@@ -140,7 +140,7 @@ const ioctls: IoctlAbi = {
     refused('memory that can shrink', 'EINVAL', 0),
     refused('memory that nobody can write to', 'EINVAL', F_SEAL_SHRINK | F_SEAL_WRITE),
     refused('a file that is no memory', 'EBADFD', F_SEAL_SHRINK, ({ fd }) => fd),
-    refused('no file', 'EBADF', F_SEAL_SHRINK, () => 0xffff_ffff),
+    refused('no file', 'EBADFD', F_SEAL_SHRINK, () => 0xffff_ffff),
   ],
   unknown: ['ENOTTY'],
   malformed: ['EINVAL'],

@@ -17,17 +17,18 @@ test('IOC-03 an argument that cannot be read is refused, and nothing happens', a
   balanceOf,
 }) => {
   const attempts: Expectation[] = [];
-  const nowhere = await agent.anonymous(2 * agent.pageBytes);
-  await nowhere.page(1).unmap();
-  const addresses = new Map<string, number | bigint>([
-    ['at NULL', 0],
-    ['at address 1', 1],
-    ['at the kernel', kernelAddress(agent)],
-    ['in unmapped memory', nowhere.page(1).address],
-  ]);
   const balance = await balanceOf('calls with bad pointers', () =>
     ioctls.forEach(async (prepared) => {
       const { call, argument } = prepared;
+      // Only now: whatever is mapped to make ready for a call would lie in the hole.
+      const nowhere = await agent.anonymous(2 * agent.pageBytes);
+      await nowhere.page(1).unmap();
+      const addresses = new Map<string, number | bigint>([
+        ['at NULL', 0],
+        ['at address 1', 1],
+        ['at the kernel', kernelAddress(agent)],
+        ['in unmapped memory', nowhere.page(1).address],
+      ]);
       const bad = [...addresses].map(([where, address]) => at(agent, prepared, where, address));
       attempts.push(...(await Promise.all(bad)));
       // Everything but the last bytes can be read.
@@ -35,6 +36,7 @@ test('IOC-03 an argument that cannot be read is refused, and nothing happens', a
       await nowhere.poke(start, argument().subarray(0, -4));
       attempts.push(await at(agent, prepared, 'cut off by unmapped memory', nowhere.address + start));
       attempts.push(await asItShouldBe(agent, prepared));
+      await nowhere.page(0).unmap();
     }),
   );
   await expect(attempts).toEndAsExpected();

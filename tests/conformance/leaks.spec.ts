@@ -20,7 +20,7 @@ import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 
 const SAMPLES = 10;
 /** What importers make for each is small, and memory goes by pages. */
-const IMPORTS = 400;
+const IMPORTS = 800;
 const TIMES = 3;
 
 /** Does `round` many times and looks at the free memory in between. */
@@ -113,6 +113,6 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
       ]);
       expect(steps).toEqual(steps.map(() => ({ ok: IMPORTS, failed: {} })));
     };
-    await expectLevel(() => courseOf(agent, 1, round), 2 * pageBytes);
+    await expectLevel(() => courseOf(agent, 1, round), 4 * pageBytes);
   });
 });
