@@ -18,7 +18,10 @@ import { inWorkFolder } from './work-folder.ts';
 
 export interface ModuleBuild extends ModuleSource {
   architecture: Architecture;
-  /** Accept a build that gave warnings; by default one warning fails it. */
+  /**
+   * Accept a build that gave warnings; by default one warning fails it. With a diff they are always
+   * accepted: it is there to be judged by what it does.
+   */
   allowWarnings?: boolean;
   /** Have sparse look at every source file, too (Documentation/dev-tools/sparse.rst). */
   sparse?: boolean;
@@ -216,14 +219,20 @@ function judgeBuild(
     if (code === null || LAB_TROUBLE.test(log)) throw new LabError('BUILD_MACHINE', message);
     throw new DriverError('MODULE_BUILD', message);
   }
-  const warnings = lines.filter((line) => /: warning: |^WARNING: /.test(line));
-  if (warnings.length > 0 && request.allowWarnings !== true) {
+  const warnings = warningsIn(log);
+  const allowed = request.allowWarnings === true || request.diff !== undefined;
+  if (warnings.length > 0 && !allowed) {
     throw new DriverError(
       'MODULE_BUILD',
       `the module in ${request.source} builds with warnings:\n${warnings.join('\n')}`,
-      { hint: 'fix them; a profile may allow them' },
+      { hint: 'fix them; a profile may allow them (allowWarnings)' },
     );
   }
+}
+
+/** The lines of a build's output that warn: the compiler's, modpost's and sparse's. */
+export function warningsIn(log: string): string[] {
+  return log.split('\n').filter((line) => /: warning: |^WARNING: /.test(line));
 }
 
 /** Nine tenths of a module are debug information, which a target has no use for and a report has. */

@@ -54,10 +54,11 @@ export interface DriverModule {
   /** Name as in /sys/module and for rmmod. */
   name: string;
   /**
-   * A folder with its Kbuild file, from which it is built; `kernel`: it came with the target's kernel;
-   * `file`: built already, for exactly the target's kernel, and named by BUFRIG_MODULE.
+   * A folder with its Kbuild file, from which it is built, and whether that may give warnings; `kernel`: it
+   * came with the target's kernel; `file`: built already, for exactly the target's kernel, and named by
+   * BUFRIG_MODULE.
    */
-  source: { folder: string } | 'kernel' | 'file';
+  source: { folder: string; allowWarnings?: true } | 'kernel' | 'file';
   /** Arguments of insmod. */
   parameters: string[];
 }

@@ -9,7 +9,7 @@ import { buildModule, buildModuleOnTarget } from '../build/module.ts';
 import { Deadline } from '../deadline.ts';
 import type { FileRun } from '../measure/lines-run.ts';
 import { run } from '../process.ts';
-import type { DriverProfile } from '../profile/profile.ts';
+import type { DriverModule, DriverProfile } from '../profile/profile.ts';
 import type { DriverFacts } from '../report/contract.ts';
 import type { Target } from '../target/target.ts';
 import { decoded, decodedAfterwards, type DecodableModule } from './decoded.ts';
@@ -22,6 +22,8 @@ export interface DriverSettings {
   driverDiff?: string | undefined;
   moduleFile?: string | undefined;
 }
+
+type SourceFolder = Extract<DriverModule['source'], object>;
 
 interface Built {
   /** The module as targets get it. */
@@ -55,13 +57,13 @@ export class DriverFiles {
     if (module === undefined) return '';
     if (module.source === 'kernel') return moduleFromKernel(target, module.name);
     if (module.source === 'file') return moduleFromFile(target, module.name, this.#settings.moduleFile);
-    const { folder } = module.source;
+    const { source } = module;
     if (kernelTree.where === 'target') {
-      const request = await this.#request(folder);
+      const request = await this.#request(source);
       return (await buildModuleOnTarget(this.#cache, target, kernelTree, request)).file;
     }
     const { directory } = kernelTree;
-    const build = this.#built.get(directory) ?? this.#build(target, folder, directory);
+    const build = this.#built.get(directory) ?? this.#build(target, source, directory);
     this.#built.set(directory, build);
     return target.put((await build).image, `${module.name}.ko`);
   }
@@ -101,7 +103,7 @@ export class DriverFiles {
     return this.#facts;
   }
 
-  async #build(target: Target, source: string, directory: string): Promise<Built> {
+  async #build(target: Target, source: SourceFolder, directory: string): Promise<Built> {
     const architecture = architectureOfMachine(target.facts.machine);
     const tree = { where: 'host' as const, directory };
     const built = await buildModule(this.#cache, { ...(await this.#request(source)), architecture, tree });
@@ -110,7 +112,10 @@ export class DriverFiles {
     return {
       image: await readFile(built.file),
       notes: built.notes,
-      symbols: file === undefined || name === undefined ? undefined : { name, file, architecture, source },
+      symbols:
+        file === undefined || name === undefined
+          ? undefined
+          : { name, file, architecture, source: source.folder },
     };
   }
 
@@ -123,10 +128,11 @@ export class DriverFiles {
     return this.#built.get(kernelTree.directory);
   }
 
-  async #request(source: string) {
+  async #request({ folder, allowWarnings }: SourceFolder) {
     const { driverDiff } = this.#settings;
     const diff = driverDiff === undefined ? undefined : await readFile(driverDiff, 'utf8');
-    return { source, extraSources: this.#profile.headers, diff };
+    const warnings = allowWarnings === undefined ? {} : { allowWarnings };
+    return { source: folder, extraSources: this.#profile.headers, diff, ...warnings };
   }
 }
 

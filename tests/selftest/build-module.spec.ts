@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { expect, test as base } from '@playwright/test';
 import { architectureFacts, crossPrefix, hostArchitecture } from '../../harness/build/architectures.ts';
 import { Cache } from '../../harness/build/cache.ts';
-import { buildModule, type ModuleBuild } from '../../harness/build/module.ts';
+import { buildModule, warningsIn, type ModuleBuild } from '../../harness/build/module.ts';
 import { buildProgram } from '../../harness/build/program.ts';
 import { runOk } from '../../harness/process.ts';
 
@@ -186,11 +186,15 @@ test("a build that this machine cannot finish is not the driver's fault", async 
   });
 });
 
-test('a profile may allow warnings', async ({ workshop }) => {
-  const source = await workshop.files('module', KBUILD);
+test('a profile may allow warnings, and so may who tries a diff', async ({ workshop }) => {
+  const source = await workshop.files('driver/module', KBUILD);
   const tree = await workshop.tree(`${COPY}; echo "$(M)/thing.c:1:5: warning: unused variable" >&2`);
   const { log } = await buildModule(workshop.cache, { architecture, tree, source, allowWarnings: true });
-  expect(log).toContain('warning: unused variable');
+  expect(warningsIn(log)).toEqual([expect.stringContaining('warning: unused variable')]);
+  const diff =
+    '--- a/driver/module/thing.c\n+++ b/driver/module/thing.c\n@@ -1 +1 @@\n-int thing;\n+int other;\n';
+  const tried = await buildModule(workshop.cache, { architecture, tree, source, diff });
+  expect(warningsIn(tried.log)).toHaveLength(1);
 });
 
 test('a source that is not a module is refused', async ({ workshop }) => {
