@@ -58,6 +58,11 @@ export class Cache {
     });
   }
 
+  /** The keys of the entries of one kind that are there. */
+  async keys(kind: string): Promise<string[]> {
+    return readdir(join(this.root, kind)).catch(() => []);
+  }
+
   /**
    * The remembered answer `<kind>/<key>`, computed if there is none or `refresh` is set. An answer
    * that cannot be read or is not `isValid` is computed again.

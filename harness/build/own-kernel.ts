@@ -68,6 +68,11 @@ export async function ownKernel(cache: Cache, request: OwnKernelRequest): Promis
   return describe(root, request, source);
 }
 
+/** Whether a kernel of this flavour was built before. */
+export async function isBuilt(cache: Cache, flavour: string): Promise<boolean> {
+  return (await cache.keys('kernel')).some((key) => key.includes(`-${flavour}-`));
+}
+
 class KernelBuild {
   readonly #cache: Cache;
   readonly #architecture: Architecture;

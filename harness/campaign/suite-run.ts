@@ -22,6 +22,8 @@ export interface SuiteRun {
   guest: string;
   /** Regular expression on the titles; all of them without one. */
   grep?: string;
+  /** Guests at a time; one unless given. */
+  workers?: number;
   append: readonly string[];
   slow: boolean;
   /** File of the diff; the driver as it is without one. */
@@ -149,11 +151,19 @@ function testsOf(suite: JSONReportSuite, blocks: readonly string[] = []): Ran[] 
   return [...own, ...(suite.suites ?? []).flatMap((inner) => testsOf(inner, [...blocks, inner.title]))];
 }
 
-function argvOf({ project, guest, grep, folder, output, stopEarly }: SuiteRun): [string, ...string[]] {
+function argvOf({
+  project,
+  guest,
+  grep,
+  workers = 1,
+  folder,
+  output,
+  stopEarly,
+}: SuiteRun): [string, ...string[]] {
   const playwright = join(project, 'node_modules', '.bin', 'playwright');
   return [
     ...([playwright, 'test'] as const),
-    ...[`--project=${guest}`, '--workers=1', '--output', output ?? join(folder, 'output')],
+    ...[`--project=${guest}`, `--workers=${workers}`, '--output', output ?? join(folder, 'output')],
     ...(grep === undefined ? [] : ['--grep', grep]),
     ...(stopEarly === true ? ['--max-failures=1'] : []),
   ];

@@ -9,7 +9,7 @@ import type { Cache } from '../build/cache.ts';
 import { grepFor, runSuite, type SuiteRun } from '../campaign/suite-run.ts';
 import { messageOf } from '../errors.ts';
 import { Defects } from './defect.ts';
-import { judgeMutant, uncontrolled, type Judgement } from './judgement.ts';
+import { judgeMutant, together, uncontrolled, wordsOf, type Judgement, type Tried } from './judgement.ts';
 import type { Mutant } from './mutant.ts';
 
 export interface MutantResult extends Judgement {
@@ -18,8 +18,9 @@ export interface MutantResult extends Judgement {
   what: string;
   /** The checks that were to find it. */
   named: string[];
-  guest: string;
-  /** Those that it was tried on, see {@link Mutant}. */
+  /** Those that it was tried on; the last one decided, if it was found. */
+  guests: readonly string[];
+  /** Likewise, see {@link Mutant}. */
   strategies: readonly string[];
   /** What it waits for, or why it is equivalent. */
   argument?: string;
@@ -47,18 +48,26 @@ export interface CampaignOptions {
   onProgress: (line: string) => void;
 }
 
-type Setting = Pick<Mutant, 'guest' | 'append' | 'slow'>;
+/** A mutant on one of its guests. */
+type Trial = Mutant & { guest: string };
+type Setting = Pick<Trial, 'guest' | 'append' | 'slow'>;
+
+interface Shared extends CampaignOptions {
+  /** Guests at a time that each run may have for itself. */
+  guestsEach: number;
+}
 
 /** The results, in the order of the mutants; those that an abort left out are missing. */
 export async function runCampaign(
   mutants: readonly Mutant[],
-  options: CampaignOptions,
+  given: CampaignOptions,
 ): Promise<MutantResult[]> {
+  const options = { ...given, guestsEach: Math.max(1, Math.floor(given.workers / mutants.length)) };
   const defects = new Defects(options.cache, options.searchPath);
   const controls = await runControls(mutants, options);
   const results = new Map<Mutant, MutantResult>();
   await inParallel(mutants, options, async (mutant) => {
-    const result = await judgeWith(mutant, defects, controls.get(settingOf(mutant)) ?? new Map(), options);
+    const result = await judgeWith(mutant, defects, controls, options);
     if (options.signal.aborted) return;
     results.set(mutant, result);
     if (result.outcome === 'killed') await rm(folderOf(mutant.id, options), { recursive: true, force: true });
@@ -69,7 +78,8 @@ export async function runCampaign(
 
 /** One mutant, when it is known that the driver as it is passes its checks. */
 export function judgeOne(mutant: Mutant, options: CampaignOptions): Promise<MutantResult> {
-  return judgeWith(mutant, new Defects(options.cache, options.searchPath), new Map(), options);
+  const defects = new Defects(options.cache, options.searchPath);
+  return judgeWith(mutant, defects, new Map(), { ...options, guestsEach: 1 });
 }
 
 /** What of the checks that these mutants name the driver as it is does not pass, and why. */
@@ -77,34 +87,68 @@ export async function uncontrolledChecks(
   mutants: readonly Mutant[],
   options: CampaignOptions,
 ): Promise<Record<string, string>> {
-  const controls = await runControls(mutants, options);
+  const controls = await runControls(mutants, { ...options, guestsEach: 1 });
   return Object.fromEntries([...controls.values()].flatMap((missing) => [...missing]));
 }
 
-/** @param missing the checks that the driver as it is does not pass, with the reason */
+/** For each setting what of the named checks the driver as it is does not pass there, with the reason. */
+type Controls = ReadonlyMap<string, ReadonlyMap<string, string>>;
+
 async function judgeWith(
   mutant: Mutant,
   defects: Defects,
-  missing: ReadonlyMap<string, string>,
-  options: CampaignOptions,
+  controls: Controls,
+  options: Shared,
 ): Promise<MutantResult> {
   const begun = performance.now();
-  const judgement = await judged(mutant, defects, missing, options).catch((error: unknown): Judgement => ({
-    outcome: 'infra',
-    message: messageOf(error),
-    others: [],
-  }));
+  const judgement = await judged(mutant, defects, controls, options);
   return { ...described(mutant), ...judgement, seconds: Math.round((performance.now() - begun) / 1000) };
 }
 
+/** On one guest after the other, until something is found or the diff turns out to be no defect at all. */
 async function judged(
   mutant: Mutant,
   defects: Defects,
-  missing: ReadonlyMap<string, string>,
-  options: CampaignOptions,
-): Promise<Judgement> {
-  const none = await defects.whyNone(mutant);
-  if (none !== undefined) return { outcome: 'invalid', message: none, others: [] };
+  controls: Controls,
+  options: Shared,
+): Promise<Judgement & Pick<MutantResult, 'guests'>> {
+  const tried: Tried[] = [];
+  for (const guest of await guestsFor(mutant, defects, options)) {
+    const latest = tried.at(-1);
+    if (latest !== undefined) options.onProgress(`${mutant.id}: ${wordsOf(latest)}; ${guest} is next`);
+    tried.push(await tryOn({ ...mutant, guest }, defects, controls, options));
+    if (tried.at(-1)?.open === false || options.signal.aborted) break;
+  }
+  return { ...together(tried), guests: tried.map(({ guest }) => guest) };
+}
+
+/** Nobody waits for a kernel to be built who did not ask for it. */
+async function guestsFor({ id, guests }: Mutant, defects: Defects, options: Shared): Promise<string[]> {
+  const [first, ...further] = guests;
+  const chosen = [first];
+  for (const guest of further) {
+    if (await defects.hasKernel(guest)) chosen.push(guest);
+    else options.onProgress(`${id}: ${guest} is left out, its kernel is not built (npm run kernel:debug)`);
+  }
+  return chosen;
+}
+
+async function tryOn(trial: Trial, defects: Defects, controls: Controls, options: Shared): Promise<Tried> {
+  const { guest } = trial;
+  try {
+    const none = await defects.whyNone(trial);
+    if (none !== undefined) {
+      return { guest, outcome: 'invalid', message: none.why, others: [], open: none.onlyHere };
+    }
+    const judgement = await judgedOn(trial, controls, options);
+    return { guest, ...judgement, open: ['survived', 'infra'].includes(judgement.outcome) };
+  } catch (error) {
+    return { guest, outcome: 'infra', message: messageOf(error), others: [], open: true };
+  }
+}
+
+async function judgedOn(mutant: Trial, controls: Controls, options: Shared): Promise<Judgement> {
+  const missing = controls.get(settingOf(mutant)) ?? new Map<string, string>();
   const usable = mutant.killedBy.filter((check) => !missing.has(check));
   const without = mutant.killedBy.map((check) => `${check}: ${missing.get(check) ?? ''}`).join('; ');
   if (usable.length === 0 && mutant.killedBy.length > 0 && !options.full) {
@@ -117,11 +161,7 @@ async function judged(
 }
 
 /** On the mutant's first strategy, and on the others when nothing is found there. */
-async function searched(
-  mutant: Mutant,
-  checks: readonly string[],
-  options: CampaignOptions,
-): Promise<Judgement> {
+async function searched(mutant: Trial, checks: readonly string[], options: Shared): Promise<Judgement> {
   const [usual, ...others] = mutant.strategies;
   const first = await attempts(mutant, grepFor([usual], checks), checks, options);
   if (!isContent(first) || others.length === 0 || options.signal.aborted) return first;
@@ -136,10 +176,10 @@ async function searched(
 
 /** Twice where the first run says nothing clear. */
 async function attempts(
-  mutant: Mutant,
+  mutant: Trial,
   grep: string,
   checks: readonly string[],
-  options: CampaignOptions,
+  options: Shared,
 ): Promise<Judgement> {
   // One red check is enough, and each further one costs a new guest; without a kill all are heard.
   const first = await attempt(mutant, grep, options, checks.length > 0 || options.stopEarly);
@@ -152,8 +192,8 @@ function isContent({ outcome, others }: Judgement): boolean {
 }
 
 /** A check that nobody named counts when the driver as it is passes it, which is seen only now. */
-async function confirmed(mutant: Mutant, found: Judgement, options: CampaignOptions): Promise<Judgement> {
-  const checks = [found.by ?? '', ...found.others].filter((name) => /^[A-Z]{3}-\d{2}$/.test(name));
+async function confirmed(mutant: Trial, found: Judgement, options: Shared): Promise<Judgement> {
+  const checks = [found.check ?? '', ...found.others].filter((name) => /^[A-Z]{3}-\d{2}$/.test(name));
   if (found.outcome !== 'killed' || checks.length === 0) return found;
   const report = await runSuite({
     ...common(mutant, options),
@@ -162,18 +202,13 @@ async function confirmed(mutant: Mutant, found: Judgement, options: CampaignOpti
   });
   const missing = uncontrolled(checks, report);
   const sound = checks.filter((check) => !missing.has(check));
-  const [by, ...others] = sound;
+  const [check, ...others] = sound;
   const also = `the driver as it is does not pass ${[...missing.keys()].join(' ')} either`;
-  if (by === undefined) return { outcome: 'infra', message: `${also}: ${found.message}`, others: [] };
-  return by === found.by ? { ...found, others } : { ...found, by, message: `red; ${also}`, others };
+  if (check === undefined) return { outcome: 'infra', message: `${also}: ${found.message}`, others: [] };
+  return check === found.check ? { ...found, others } : { ...found, check, message: `red; ${also}`, others };
 }
 
-async function attempt(
-  mutant: Mutant,
-  grep: string,
-  options: CampaignOptions,
-  stopEarly: boolean,
-): Promise<Judgement> {
+async function attempt(mutant: Trial, grep: string, options: Shared, stopEarly: boolean): Promise<Judgement> {
   const report = await runSuite({
     ...common(mutant, options),
     grep,
@@ -194,11 +229,12 @@ function argued({ equivalent, waitsFor }: Mutant, judgement: Judgement): Judgeme
 /** One run for all mutants that need the same guest. @returns for each kind of run the checks that do not count */
 async function runControls(
   mutants: readonly Mutant[],
-  options: CampaignOptions,
+  options: Shared,
 ): Promise<Map<string, Map<string, string>>> {
-  const settings = new Map<string, Mutant[]>();
-  for (const mutant of mutants.filter(({ killedBy }) => killedBy.length > 0)) {
-    settings.set(settingOf(mutant), [...(settings.get(settingOf(mutant)) ?? []), mutant]);
+  const settings = new Map<string, Trial[]>();
+  const named = mutants.filter(({ killedBy }) => killedBy.length > 0);
+  for (const trial of named.flatMap((mutant) => mutant.guests.map((guest) => ({ ...mutant, guest })))) {
+    settings.set(settingOf(trial), [...(settings.get(settingOf(trial)) ?? []), trial]);
   }
   const controls = new Map<string, Map<string, string>>();
   await inParallel([...settings], options, async ([name, those]) => {
@@ -220,8 +256,11 @@ async function runControls(
   return controls;
 }
 
-function common({ guest, append, slow }: Setting, { project, signal, environment }: CampaignOptions) {
-  return { project, signal, environment, guest, append, slow };
+function common(
+  { guest, append, slow }: Setting,
+  { project, signal, environment, guestsEach }: Shared,
+): Pick<SuiteRun, 'project' | 'signal' | 'environment' | 'guest' | 'append' | 'slow' | 'workers'> {
+  return { project, signal, environment, guest, append, slow, workers: guestsEach };
 }
 
 /** Mutants with the same setting share a run of the driver as it is. */
@@ -233,14 +272,13 @@ function folderOf(name: string, { folder }: CampaignOptions): string {
   return join(folder, name);
 }
 
-function described({ id, kind, what, killedBy, guest, strategies, waitsFor, equivalent }: Mutant) {
+function described({ id, kind, what, killedBy, strategies, waitsFor, equivalent }: Mutant) {
   const argument = equivalent ?? waitsFor;
   return {
     id,
     kind,
     what,
     named: killedBy,
-    guest,
     strategies,
     ...(argument === undefined ? {} : { argument }),
   };

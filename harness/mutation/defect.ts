@@ -2,15 +2,22 @@
 /** Whether a mutant is a defect at all: its diff applies, it builds, and what it builds to is another driver. */
 import { readFile } from 'node:fs/promises';
 import type { Cache } from '../build/cache.ts';
-import { guestKernel } from '../build/guest-kernel.ts';
+import { guestKernel, isAtHand } from '../build/guest-kernel.ts';
 import type { DebianKernel } from '../build/kernel.ts';
 import { buildModule } from '../build/module.ts';
 import { DriverError, LabError } from '../errors.ts';
 import { contigbuf, moduleFolder } from '../profile/contigbuf.ts';
 import { guests } from '../target/guests.ts';
+import type { QemuSpec } from '../target/spec.ts';
 import { machineNamed } from '../target/qemu/machines.ts';
 import { moduleFingerprint } from './module-image.ts';
-import type { Mutant } from './mutant.ts';
+
+/** Why a diff makes no defect. */
+export interface NoDefect {
+  why: string;
+  /** On another kernel it may: the part that it changes is not built for this one. */
+  onlyHere: boolean;
+}
 
 /** Builds mutants, and the driver as it is for each kernel once. */
 export class Defects {
@@ -25,20 +32,25 @@ export class Defects {
   }
 
   /**
-   * Why a mutant is none; undefined when it is one. The build stays in the cache for the run that follows.
+   * Why a mutant is none on this guest; undefined when it is one. The build stays in the cache for the run that follows.
    * @throws LabError when this machine could not build it
    */
-  async whyNone({ guest, diff }: Pick<Mutant, 'guest' | 'diff'>): Promise<string | undefined> {
+  async whyNone({ diff, guest }: { diff: string; guest: string }): Promise<NoDefect | undefined> {
     const original = await this.#original(guest);
     try {
       return (await this.#build(guest, diff)) === original
-        ? 'it builds to the same binary as the driver as it is'
+        ? { why: 'it builds to the same binary as the driver as it is', onlyHere: true }
         : undefined;
     } catch (error) {
       const diffRejected = error instanceof LabError && error.code === 'DIFF_REJECTED';
       if (!diffRejected && !(error instanceof DriverError)) throw error;
-      return error.message;
+      return { why: error.message, onlyHere: false };
     }
+  }
+
+  /** Whether a guest's kernel need not be built first, which takes long. */
+  hasKernel(guest: string): Promise<boolean> {
+    return isAtHand(this.#cache, specOf(guest).kernel);
   }
 
   #original(guest: string): Promise<string> {
@@ -54,8 +66,12 @@ export class Defects {
   }
 
   #kernel(guest: string): Promise<DebianKernel> {
-    const spec = guests.find(({ name }) => name === guest) ?? guests[0];
-    const { architecture } = machineNamed(spec.machine);
-    return guestKernel(this.#cache, { architecture, ...spec.kernel }, this.#searchPath);
+    const { machine, kernel } = specOf(guest);
+    const { architecture } = machineNamed(machine);
+    return guestKernel(this.#cache, { architecture, ...kernel }, this.#searchPath);
   }
+}
+
+function specOf(guest: string): QemuSpec {
+  return guests.find(({ name }) => name === guest) ?? guests[0];
 }

@@ -35,11 +35,18 @@ export interface RunReport {
 export interface Judgement {
   outcome: Outcome;
   /** The check that found it. */
-  by?: string;
+  check?: string;
   /** What that check said, or why there is none. */
   message: string;
   /** Further checks that were red. */
   others: string[];
+}
+
+/** What became of a mutant on one of several guests. */
+export interface Tried extends Judgement {
+  guest: string;
+  /** Nothing was found that settles it: another guest may tell more. */
+  open: boolean;
 }
 
 /** A driver that does not load or build fails every test, and none of them has looked at anything. */
@@ -63,8 +70,8 @@ export function judgeMutant(mutant: Mutant, run: RunReport): Judgement {
   };
   const killer = found.find(named);
   if (killer !== undefined) {
-    const by = idsIn(killer).find((id) => killedBy.includes(id)) ?? nameOf(killer)[0] ?? '';
-    return { outcome: 'killed', by, message: killer.cause, others: others(killer) };
+    const check = idsIn(killer).find((id) => killedBy.includes(id)) ?? nameOf(killer)[0] ?? '';
+    return { outcome: 'killed', check, message: killer.cause, others: others(killer) };
   }
   const lab = summary.red.find((red) => named(red) && red.verdict === 'infra');
   if (lab !== undefined) return { outcome: 'infra', message: lab.cause, others: others(undefined) };
@@ -73,7 +80,7 @@ export function judgeMutant(mutant: Mutant, run: RunReport): Judgement {
   );
   if (other !== undefined) {
     const message = `${other.verdict}: ${other.cause}`;
-    return { outcome: 'killed-by-another', by: nameOf(other)[0] ?? '', message, others: others(other) };
+    return { outcome: 'killed-by-another', check: nameOf(other)[0] ?? '', message, others: others(other) };
   }
   const [outside] = summary.errors;
   if (outside !== undefined) return { outcome: 'infra', message: outside.cause, others: [] };
@@ -96,6 +103,26 @@ function withoutKiller(
   const content =
     killedBy.length === 0 ? `all ${passed.length}` : killedBy.filter((id) => !idle.includes(id)).join(' ');
   return { outcome: 'survived', message: `${content} passed` };
+}
+
+/** What was found, if anything; otherwise a guest of which nothing is known weighs more than one that is content. */
+export function together(tried: readonly Tried[]): Judgement {
+  const settled = tried.find(({ open }) => !open);
+  const weighed = (['infra', 'survived', 'invalid'] as const).flatMap(
+    (outcome) => tried.find((one) => one.outcome === outcome) ?? [],
+  );
+  const [chosen] = settled === undefined ? weighed : [settled];
+  if (chosen === undefined) return { outcome: 'infra', message: 'nothing was tried', others: [] };
+  const { outcome, check, message, others } = chosen;
+  return {
+    ...{ outcome, others },
+    ...(check === undefined ? {} : { check }),
+    message: settled === undefined && tried.length > 1 ? tried.map(wordsOf).join('; ') : message,
+  };
+}
+
+export function wordsOf({ guest, message }: Tried): string {
+  return `${guest}: ${message}`;
 }
 
 /** Which of these checks a run with the driver as it is did not see pass, each with the reason. */

@@ -67,7 +67,7 @@ export async function runMetaCampaign(
       ? { outcome: 'infra', message: `the rig as it is does not pass ${mutant.noticedBy}`, others: [] }
       : await judged(mutant, options);
     const { id, kind, what, noticedBy } = mutant;
-    const place = { named: [noticedBy], guest: 'none', strategies: ['selftest'] };
+    const place = { named: [noticedBy], guests: ['none'], strategies: ['selftest'] };
     const seconds = Math.round((performance.now() - begun) / 1000);
     results.push({ id, kind, what, ...place, ...judgement, seconds });
     options.onResult(results.at(-1) as MutantResult);
@@ -103,7 +103,7 @@ export function judgeMeta(
     const { title, cause } = killer;
     return {
       outcome: 'killed',
-      by: `${noticedBy}: ${title}`,
+      check: `${noticedBy}: ${title}`,
       message: cause,
       others: more.map((red) => red.title),
     };

@@ -47,7 +47,7 @@ export function mutationText({ score, counts, mutants, seconds, workers, startTi
     `${score.killed} of ${score.of} killed by a check that they name: ${counted}.`,
     `${startTime}, ${seconds} s with ${workers} guests at a time.`,
     '',
-    '| id | kind | what is wrong | outcome | by | message | also red | guest | s |',
+    '| id | kind | what is wrong | outcome | check | message | also red | tried on | s |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | ---: |',
     ...sorted.map(row),
     '',
@@ -59,16 +59,16 @@ function row({
   kind,
   what,
   outcome,
-  by,
+  check,
   named,
   message,
   argument,
   others,
-  guest,
+  guests,
   strategies,
   seconds,
 }: MutantResult): string {
-  const checks = by ?? (named.length === 0 ? '' : `(${named.join(' ')})`);
+  const checks = check ?? (named.length === 0 ? '' : `(${named.join(' ')})`);
   const said = argument === undefined ? message : `${argument}. ${message}`;
   const cells = [
     id,
@@ -78,13 +78,13 @@ function row({
     checks,
     short(said),
     others.join(' '),
-    [guest, ...strategies].join(', '),
+    [...guests, ...strategies].join(', '),
     String(seconds),
   ];
   return tableRow(cells);
 }
 
 /** One line for the terminal. */
-export function lineOf({ id, outcome, by, message, seconds }: MutantResult): string {
-  return `${id} ${outcome}${by === undefined ? '' : ` by ${by}`} (${seconds} s): ${short(message.split('\n', 1)[0] ?? '')}`;
+export function lineOf({ id, outcome, check, message, seconds }: MutantResult): string {
+  return `${id} ${outcome}${check === undefined ? '' : ` by ${check}`} (${seconds} s): ${short(message.split('\n', 1)[0] ?? '')}`;
 }

@@ -43,7 +43,10 @@ for (const id of dozen) {
   // oxlint-disable-next-line no-empty-pattern
   test(`${id} is found by a check that it names`, async ({}, testInfo) => {
     const result = await judgeOne(await mutantNamed(id), optionsFor(testInfo));
-    testInfo.annotations.push({ type: 'found', description: `${result.by ?? 'nobody'}: ${result.message}` });
+    testInfo.annotations.push({
+      type: 'found',
+      description: `${result.check ?? 'nobody'}: ${result.message}`,
+    });
     expect(result, result.what).toMatchObject({ outcome: 'killed' });
   });
 }

@@ -50,6 +50,8 @@ test('an entry is built once and then found', async ({}, info) => {
   };
   const first = await cache.entry('kind', 'key', build);
   expect(await cache.entry('kind', 'key', build)).toBe(first);
+  expect(await cache.keys('kind')).toEqual(['key']);
+  expect(await cache.keys('another')).toEqual([]);
   expect(await readFile(join(first, 'file'), 'utf8')).toBe('content');
   expect(builds).toBe(1);
 });

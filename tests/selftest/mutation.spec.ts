@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
-import { judgeMutant, uncontrolled, type RunReport } from '../../harness/mutation/judgement.ts';
+import {
+  judgeMutant,
+  together,
+  uncontrolled,
+  type RunReport,
+  type Tried,
+} from '../../harness/mutation/judgement.ts';
 import { judgeMeta, metaMutantsIn, parseMetaMutant } from '../../harness/mutation/meta.ts';
 import { moduleFingerprint } from '../../harness/mutation/module-image.ts';
 import { mutantFrom, mutantsIn, parseMutant, type Mutant } from '../../harness/mutation/mutant.ts';
@@ -15,6 +21,7 @@ import { run } from '../../harness/process.ts';
 import { strategyNames } from '../../harness/profile/profile.ts';
 import type { Red } from '../../harness/report/run-summary.ts';
 import type { Verdict } from '../../harness/report/verdict.ts';
+import { guests } from '../../harness/target/guests.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'driver', 'mutants');
@@ -42,27 +49,27 @@ test.describe('a run of a mutant is judged', () => {
     [
       'killed by the check that it names',
       report([red('GEO-03', 'fail'), red('BND-04', 'fail', 'mmap succeeded')]),
-      { outcome: 'killed', by: 'BND-04', message: 'mmap succeeded', others: ['GEO-03'] },
+      { outcome: 'killed', check: 'BND-04', message: 'mmap succeeded', others: ['GEO-03'] },
     ],
     [
       'what was left out because the run ended before is not red',
       report([red('BND-01', 'fail'), red('BND-04', 'not-run'), red('GEO-01', 'not-run')]),
-      { outcome: 'killed', by: 'BND-01', others: [] },
+      { outcome: 'killed', check: 'BND-01', others: [] },
     ],
     [
       'killed by another check only',
       report([red('GEO-03', 'fail')], ['BND-01', 'BND-04']),
-      { outcome: 'killed-by-another', by: 'GEO-03', others: [] },
+      { outcome: 'killed-by-another', check: 'GEO-03', others: [] },
     ],
     [
       'a crash that nobody expected, in the named check, is not its judgement',
       report([red('BND-01', 'crash')]),
-      { outcome: 'killed-by-another', by: 'BND-01', message: 'crash: BND-01 says so' },
+      { outcome: 'killed-by-another', check: 'BND-01', message: 'crash: BND-01 says so' },
     ],
     [
       'a crash where the mutant is one that crashes',
       report([red('BND-01', 'crash')]),
-      { outcome: 'killed', by: 'BND-01' },
+      { outcome: 'killed', check: 'BND-01' },
       `${HEAD.trim()}\nVerdict: crash\n\n${DIFF}`,
     ],
     [
@@ -103,7 +110,7 @@ test.describe('a run of a mutant is judged', () => {
     [
       'a diff of one’s own: any check',
       report([red('GEO-03', 'fail')]),
-      { outcome: 'killed', by: 'GEO-03' },
+      { outcome: 'killed', check: 'GEO-03' },
       DIFF,
     ],
     [
@@ -115,7 +122,7 @@ test.describe('a run of a mutant is judged', () => {
     [
       'a test with two ids counts for both',
       report([{ ...red('', 'fail'), title: 'offset-physical › BND-12 BND-04 offsets' }]),
-      { outcome: 'killed', by: 'BND-04' },
+      { outcome: 'killed', check: 'BND-04' },
     ],
     [
       'a red test of the rig itself is not the driver’s',
@@ -139,11 +146,56 @@ test('a check that the driver as it is does not pass is told, with the reason', 
   expect(uncontrolled(['BND-01'], { said: 'killed' }).get('BND-01')).toContain('no report: killed');
 });
 
+test.describe('what several guests tell of a mutant', () => {
+  const content: Tried = {
+    guest: 'a',
+    outcome: 'survived',
+    message: 'all 9 passed',
+    others: [],
+    open: true,
+  };
+  const same: Tried = { guest: 'b', outcome: 'invalid', message: 'same binary', others: [], open: true };
+  const lost: Tried = { guest: 'c', outcome: 'infra', message: 'no network', others: [], open: true };
+  const found: Tried = {
+    guest: 'd',
+    outcome: 'killed',
+    check: 'HUG-01',
+    message: 'red',
+    others: [],
+    open: false,
+  };
+
+  test('is what one of them found', () => {
+    const { outcome, check, message, others } = found;
+    expect(together([content, same, lost, found])).toEqual({ outcome, check, message, others });
+  });
+
+  test('is no survival while nothing is known of one', () => {
+    expect(together([content, same, lost])).toEqual({
+      outcome: 'infra',
+      message: 'a: all 9 passed; b: same binary; c: no network',
+      others: [],
+    });
+  });
+
+  test('is a survival when one of them could have found it, and nonsense only when none could', () => {
+    expect(together([same, content])).toMatchObject({ outcome: 'survived' });
+    expect(together([same])).toEqual({ outcome: 'invalid', message: 'same binary', others: [] });
+    expect(together([])).toMatchObject({ outcome: 'infra' });
+  });
+});
+
 test.describe('the description of a mutant', () => {
   test('has a default for everything but what it is and who finds it', () => {
     expect(mutant()).toMatchObject({
       ...{ id: 'P99', kind: 'bounds', what: 'the end is not looked at.', killedBy: ['BND-01', 'BND-04'] },
-      ...{ guest: 'qemu-arm64', strategies: ['fd-per-buffer'], append: [], verdicts: ['fail'], slow: false },
+      ...{
+        guests: ['qemu-arm64'],
+        strategies: ['fd-per-buffer'],
+        append: [],
+        verdicts: ['fail'],
+        slow: false,
+      },
     });
   });
 
@@ -151,7 +203,7 @@ test.describe('the description of a mutant', () => {
     const needs =
       'Guest: qemu-amd64\nAppend: a=1 b\nStrategy: dma-buf\nVerdict: crash\nSlow: yes\nWaits-for: KASAN\n';
     expect(mutant(`${HEAD.trim()}\n${needs}\n${DIFF}`)).toMatchObject({
-      ...{ guest: 'qemu-amd64', append: ['a=1', 'b'], strategies: ['dma-buf'] },
+      ...{ guests: ['qemu-amd64'], append: ['a=1', 'b'], strategies: ['dma-buf'] },
       ...{ verdicts: ['fail', 'crash'], slow: true, waitsFor: 'KASAN' },
     });
   });
@@ -162,6 +214,10 @@ test.describe('the description of a mutant', () => {
     const { strategies, verdicts } = parseMutant('/tmp/mine.diff', DIFF);
     expect([strategies[0], strategies.toSorted()]).toEqual(['fd-per-buffer', strategyNames.toSorted()]);
     expect(verdicts).toEqual(['fail', 'crash']);
+    const { guests: tried } = parseMutant('/tmp/mine.diff', DIFF);
+    expect(tried[0], 'the first guest').toBe(guests[0].name);
+    expect(tried.toSorted(), 'guests').toEqual([...new Set(tried)].toSorted());
+    for (const name of tried) expect(guests.map((guest) => guest.name)).toContain(name);
   });
 
   const wrong: [what: string, text: string, says: RegExp][] = [
@@ -263,13 +319,13 @@ test('the table has a row for each, what needs work first, and a score', () => {
     kind: 'a',
     what: 'x | y',
     named: ['BND-01'],
-    guest: 'g',
+    guests: ['g'],
     strategies: ['s'],
     others: [],
     seconds: 3,
   };
   const results = [
-    { ...common, id: 'P01', outcome: 'killed' as const, by: 'BND-01', message: 'seen' },
+    { ...common, id: 'P01', outcome: 'killed' as const, check: 'BND-01', message: 'seen' },
     { ...common, id: 'P02', outcome: 'survived' as const, message: 'BND-01 passed' },
     { ...common, id: 'P03', outcome: 'equivalent' as const, message: '', argument: 'nobody sees it' },
     { ...common, id: 'P04', outcome: 'not-applicable' as const, message: '', argument: 'KASAN' },

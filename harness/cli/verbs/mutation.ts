@@ -49,7 +49,7 @@ export const mutation: Verb = {
 interface Options {
   only: string[];
   diff: string | undefined;
-  /** For the diff: another project than the default one. */
+  /** For the diff: the project that it is tried on, and no other. */
   guest: string | undefined;
   /** Defects of the rig instead of the driver. */
   meta: boolean;
@@ -109,7 +109,7 @@ function usage(why: string): LabError {
 async function chosen({ project }: Context, { only, diff, guest }: Options): Promise<Mutant[]> {
   if (diff !== undefined) {
     const mutant = await mutantFrom(resolve(diff));
-    return [guest === undefined ? mutant : { ...mutant, guest }];
+    return [guest === undefined ? mutant : { ...mutant, guests: [guest] }];
   }
   const all = await mutantsIn(join(project, 'driver', 'mutants'));
   const unknown = only.filter((id) => !all.some((mutant) => mutant.id === id));
@@ -119,8 +119,8 @@ async function chosen({ project }: Context, { only, diff, guest }: Options): Pro
   return only.length === 0 ? all : all.filter(({ id }) => only.includes(id));
 }
 
-function describe({ id, kind, what, killedBy, guest, strategies }: Mutant): string {
-  const where = [guest, ...strategies].join(', ');
+function describe({ id, kind, what, killedBy, guests: places, strategies }: Mutant): string {
+  const where = [...places, ...strategies].join(', ');
   return `${id}  ${kind}: ${what}\n     ${killedBy.join(' ') || 'any check'}, on ${where}`;
 }
 
