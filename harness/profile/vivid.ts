@@ -6,6 +6,7 @@
  */
 import type { Agent } from '../agent/client.ts';
 import { attempt, SyscallError } from '../agent/errors.ts';
+import { ioctlStep } from '../agent/repeat.ts';
 import { LabError } from '../errors.ts';
 import { SHOWN_FROM_PAGE_0, type Deviation } from './deviations.ts';
 import type { Access, AllocatedBuffer, DriverProfile, Properties, Strategy } from './profile.ts';
@@ -51,6 +52,17 @@ const fdPerBuffer: Strategy = {
   properties: { unreadableMaps: ['EINVAL'] },
   open: (agent, access = 'rdwr') =>
     Promise.resolve({ allocate: ({ bytes }) => onFreeDevice(agent, access, Number(bytes)) }),
+  lifetime: ({ fd, bytes, pages, address }) => [
+    ['open', node(0), 'rdwr'],
+    ioctlStep(fd, v4l2Requests.S_INPUT, hdmi()),
+    ioctlStep(fd, v4l2Requests.S_FMT, pictureFormat.encode(PICTURE)),
+    ioctlStep(fd, v4l2Requests.CREATE_BUFS, oneBuffer(bytes)),
+    // videobuf2-core.c:__setup_offsets: the first buffer lies at 0.
+    ['mmap', bytes, 'rw', 'shared,fixed-noreplace', fd, 0, address],
+    ['touch', address, pages, 'write'],
+    ['munmap', address, bytes],
+    ['close', fd],
+  ],
 };
 
 const dmaBuf: Strategy = {
@@ -272,19 +284,14 @@ async function onFreeDevice(agent: Agent, access: Access, bytes: number): Promis
 
 /** The one buffer of the device. A picture may be larger than its format says, so it takes any size. */
 async function allocate(agent: Agent, fd: number, bytes: number): Promise<AllocatedBuffer> {
-  const input = Buffer.alloc(4);
-  input.writeInt32LE(HDMI);
-  await agent.ioctl(fd, v4l2Requests.S_INPUT, input);
+  await agent.ioctl(fd, v4l2Requests.S_INPUT, hdmi());
   await agent.ioctl(fd, v4l2Requests.S_FMT, pictureFormat.encode(PICTURE));
-  const memory = MEMORY_MMAP;
-  // What is smaller than the picture is refused; it takes a page all the same.
-  const sizeimage = bytes === 0 ? 0 : Math.max(bytes, LEAST_BYTES);
-  const wanted = createBuffers.encode({ ...PICTURE, count: 1, memory, sizeimage });
-  const { index } = createBuffers.decode((await agent.ioctl(fd, v4l2Requests.CREATE_BUFS, wanted)).data);
+  const made = await agent.ioctl(fd, v4l2Requests.CREATE_BUFS, oneBuffer(bytes));
+  const { index } = createBuffers.decode(made.data);
   const asked = queryBuffer.encode({ index: index ?? 0n, type: VIDEO_CAPTURE });
   const { offset, length } = queryBuffer.decode((await agent.ioctl(fd, v4l2Requests.QUERYBUF, asked)).data);
   const free = async () => {
-    const none = requestBuffers.encode({ count: 0, type: VIDEO_CAPTURE, memory });
+    const none = requestBuffers.encode({ count: 0, type: VIDEO_CAPTURE, memory: MEMORY_MMAP });
     await agent.ioctl(fd, v4l2Requests.REQBUFS, none);
   };
   const close = () => agent.close(fd);
@@ -298,6 +305,19 @@ async function allocate(agent: Agent, fd: number, bytes: number): Promise<Alloca
     free,
     release: close,
   };
+}
+
+/** The argument of S_INPUT. */
+function hdmi(): Buffer {
+  const input = Buffer.alloc(4);
+  input.writeInt32LE(HDMI);
+  return input;
+}
+
+/** That of CREATE_BUFS. What is smaller than the picture is refused; it takes a page all the same. */
+function oneBuffer(bytes: number): Buffer {
+  const sizeimage = bytes === 0 ? 0 : Math.max(bytes, LEAST_BYTES);
+  return createBuffers.encode({ ...PICTURE, count: 1, memory: MEMORY_MMAP, sizeimage });
 }
 
 /** The same buffer as a dma-buf; the device's file stays open beside it. */

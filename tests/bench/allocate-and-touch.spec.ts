@@ -7,6 +7,7 @@
 import { expect, lowestFree, roomFor, test, timeSteps, type Agent, type Step } from '../../fixtures/index.ts';
 import { size } from '../../harness/judge/judges.ts';
 import type { PlotPoint } from '../../harness/measure/measurement.ts';
+import { vividContig } from '../../harness/profile/vivid.ts';
 
 // No guest is made ready beside a measurement.
 test.use({ isolation: 'worker' });
@@ -16,6 +17,8 @@ const MIB = 1024 * KIB;
 /** linux/dma-heap.h: DMA_HEAP_IOCTL_ALLOC. */
 const DMA_HEAP_ALLOC = 0xc018_4800;
 const O_RDWR_CLOEXEC = 0o2000002;
+/** Parameters of vivid: one device, which captures video into contiguous memory. */
+const ONE_CONTIGUOUS = ['n_devs=1', 'node_types=1', 'allocators=1'];
 
 interface Subject {
   name: string;
@@ -33,13 +36,16 @@ for (const bytes of [4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB]) {
       tag: ['@bench', ...tag],
       lock: '-exclusive-',
     },
-    async ({ agent, driver, ioctls, report, samples }) => {
+    async ({ loadBeside, agent, driver, ioctls, report, samples }) => {
       const { churn } = ioctls.abi;
       const mapsFiles = churn !== undefined && ioctls.abi.pile !== undefined;
       test.skip(!mapsFiles, 'open files of this driver hold no buffers that they could map');
       if (churn === undefined) return;
       const address = await roomFor(agent, bytes);
       const peers = await peersOf(agent, address);
+      // Layouts of its calls are those of 64-bit programs.
+      if (agent.hello.pointerBytes === 8 && (await loadBeside('vivid', ONE_CONTIGUOUS)))
+        peers.push(await videobuf2(agent, address));
       const fd = lowestFree((await agent.openFiles()).map((file) => file.fd));
       const [allocation] = churn(fd, bytes);
       expect(allocation, 'the driver can be asked for memory').toBeDefined();
@@ -118,6 +124,19 @@ async function peersOf(agent: Agent, address: number): Promise<Subject[]> {
     if (opened.ok !== undefined) subjects.push(await dmaHeap(agent, heap, opened.ok, address));
   }
   return subjects;
+}
+
+/** drivers/media/common/videobuf2/videobuf2-dma-contig.c: the buffers of cameras and codecs. */
+async function videobuf2(agent: Agent, address: number): Promise<Subject> {
+  const { lifetime } = vividContig.strategies['fd-per-buffer'] ?? {};
+  if (lifetime === undefined) throw new TypeError('the profile of vivid has no lifetime');
+  const fd = lowestFree((await agent.openFiles()).map((file) => file.fd));
+  const { pageBytes } = agent;
+  return {
+    name: 'videobuf2-dma-contig',
+    contiguous: true,
+    steps: (bytes) => lifetime({ fd, bytes, pages: Math.ceil(bytes / pageBytes), address }),
+  };
 }
 
 /** drivers/dma-buf/dma-heap.c; the heap's own file stays open. */
