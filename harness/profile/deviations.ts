@@ -22,6 +22,8 @@ export interface Deviation {
   says: RegExp;
   /** The kernel complains, too: among the errors is the rig's account of its splat. */
   crash?: true;
+  /** A race, which is not lost in every run: a test that passes is no news. */
+  chance?: true;
   /** What is wrong, in one sentence. */
   reason: string;
   /** Who says so: `file:function` of the kernel, a report, or the kernels it was measured on. */

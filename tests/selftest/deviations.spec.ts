@@ -79,7 +79,16 @@ test('a run deviates as recorded, or is red: better, otherwise, or for another r
         const record = { claim: 'MAP-09', says: /Received: 2/, reason: 'it is a pity', source: 'x.c:f' };
         const rigError = (name, message) => Object.assign(new Error(message), { name });
         const test = base.extend({
-          record: [async ({}, use, info) => { await use(); compareWithRecord(info, record); }, { auto: true }],
+          chance: [undefined, { option: true }],
+          record: [
+            async ({ chance }, use, info) => { await use(); compareWithRecord(info, { ...record, chance }); },
+            { auto: true },
+          ],
+        });
+        test.describe(() => {
+          test.use({ chance: true });
+          test('MAP-17 wins its race', () => {});
+          test('MAP-18 loses its race', () => { expect(2).toBe(1); });
         });
         test('MAP-09 fails as recorded', () => { expect(2).toBe(1); });
         test('MAP-10 fails otherwise', () => { expect(3).toBe(1); });
@@ -98,10 +107,11 @@ test('a run deviates as recorded, or is red: better, otherwise, or for another r
   );
   const summary = summaryOf(run);
   expect(run.code).toBe(1);
-  expect(summary.claims).toMatchObject({ deviates: 2, pass: 0, 'not-run': 1 });
-  expect(summary.deviations.map(({ claim, cause }) => `${claim} ${cause}`)).toEqual([
+  expect(summary.claims).toMatchObject({ deviates: 3, pass: 1, 'not-run': 1 });
+  expect(summary.deviations.map(({ claim, cause }) => `${claim} ${cause}`).toSorted()).toEqual([
     'MAP-09 it is a pity (x.c:f)',
     'MAP-15 it is a pity (x.c:f)',
+    'MAP-18 it is a pity (x.c:f)',
   ]);
   const red = summary.red.map(({ claim, verdict }) => `${claim} ${verdict}`);
   expect(red.toSorted()).toEqual(['MAP-10 fail', 'MAP-11 fail', 'MAP-12 infra', 'MAP-13 crash']);
