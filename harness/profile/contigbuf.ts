@@ -217,7 +217,9 @@ async function allocate(
     allocatedBytes: Number(info.allocated),
     memory: memoryOf(Number(info.backend)),
     cache: cacheModeOf(info.cache),
-    ...(place.ok === undefined ? {} : { physicalAddress: Number(place.ok.phys_addr) }),
+    ...(place.ok === undefined
+      ? {}
+      : { physicalAddress: Number(place.ok.phys_addr), deviceAddress: Number(place.ok.dma_addr) }),
     close: () => agent.close(fd),
     free: () => freeNamed(agent, fd, Number(id)),
     release: () => letGo(agent, fd, naming, Number(id)),

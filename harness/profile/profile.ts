@@ -229,6 +229,8 @@ export interface AllocatedBuffer {
   memory?: string;
   /** What the driver says about the buffer's place, if it says anything. */
   physicalAddress?: number;
+  /** The address that the driver says its device has to use for the first byte (dma_addr_t). */
+  deviceAddress?: number;
   /** How the driver says that the CPU sees the memory, if it says. */
   cache?: CacheMode;
   /** Closes every descriptor through which the buffer is held, be it shared with others or not; mappings stay. */

@@ -9,6 +9,7 @@ import {
   freeBytes,
   ioctlStep,
   leftBy,
+  lifetimeOf,
   repeat,
   test,
   type Agent,
@@ -21,7 +22,10 @@ import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 const SAMPLES = 10;
 /** What importers make for each is small, and memory goes by pages. */
 const IMPORTS = 800;
-const TIMES = 3;
+const TIMES = 6;
+/** What each leaves behind may be as small as the smallest thing that arm64 kernels give, of 128 bytes. */
+const LIVES = 100;
+const LIFE_BYTES = 64;
 
 /** Does `round` many times and looks at the free memory in between. */
 async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
@@ -69,6 +73,15 @@ forEachStrategy(() => {
       await Promise.all(some.map((buffer) => buffer.release()));
     };
     await expectLevel(() => courseOf(agent, 4, round), 2 * pageBytes);
+  });
+
+  test('LIF-07 nor do many hundred lives of a buffer', async ({ agent, driver, strategy }) => {
+    const steps = await lifetimeOf(agent, driver.profile, strategy);
+    const round = async () => {
+      const lived = await repeat(agent, LIVES, steps);
+      expect(lived).toEqual(steps.map(() => ({ ok: LIVES, failed: {} })));
+    };
+    await expectLevel(() => courseOf(agent, 1, round), LIVES * LIFE_BYTES);
   });
 
   test('LIF-07 nor does leaving out steps before the descriptor is closed', async ({ buffers, agent }) => {
