@@ -184,6 +184,7 @@ const calls: readonly IoctlCall[] = [
       length: out,
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EPERM'] },
+    tellsPlace: { offset: 'offset', physical: 'phys_addr', device: 'dma_addr', left: 'length' },
     privileged: ['EPERM'],
     errors: ['EPERM', 'ENOENT', 'EACCES'],
     prepare: (agent) => bound(agent, {}),

@@ -71,6 +71,11 @@ export interface IoctlCall {
   sizedBy?: string;
   /** Tells facts about a buffer: the field with its size in bytes. */
   tellsAbout?: string;
+  /**
+   * Tells where a byte of a buffer lies: the field that says which byte, those with its address for the CPU
+   * and for the device, and the one with the bytes that are contiguous from there on.
+   */
+  tellsPlace?: { offset: string; physical: string; device: string; left: string };
   /** Returns a dma-buf of the buffer: the field with the descriptor's flags, and the flags. */
   makesDmaBuf?: { flags: string; readOnly: number; readWrite: number; closeOnExec: number };
   /** Hands memory over between CPU and device: the flags that say how. */

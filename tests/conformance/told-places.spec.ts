@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/** GEO-02: what a driver tells of places inside a buffer. */
+import { expect, orSkip, test } from '../../fixtures/index.ts';
+
+test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left', async ({
+  agent,
+  ioctls,
+}) => {
+  const telling = ioctls.calls.filter(({ tellsPlace }) => tellsPlace !== undefined);
+  test.skip(telling.length === 0, 'no ioctl of this driver tells where a byte lies');
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const fields = orSkip(call.tellsPlace, 'tells no place');
+    const bytes = orSkip(situation.bufferBytes, 'the profile does not say how large its buffer is');
+    const placeOf = async (offset: number) => {
+      const { data } = await agent.ioctl(situation.fd, call.request, argument({ [fields.offset]: offset }));
+      const told = call.layout.decode(data);
+      return [fields.physical, fields.device, fields.left].map((field) => told[field] ?? -1n);
+    };
+    const [physical = 0n, device = 0n, left = 0n] = await placeOf(0);
+    expect(left, 'bytes from the first one on').toBe(BigInt(bytes));
+    for (const offset of [1, 8, agent.pageBytes - 1, agent.pageBytes, bytes - agent.pageBytes, bytes - 1]) {
+      const inside = BigInt(offset);
+      expect(await placeOf(offset), `address, device's address and bytes left, of byte ${offset}`).toEqual([
+        physical + inside,
+        device + inside,
+        left - inside,
+      ]);
+    }
+  }, telling);
+});
