@@ -39,7 +39,8 @@ async function bound(
   const bufferBytes = PAGES * agent.pageBytes;
   const { id } = await call(agent, situation.fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc, {
     backend,
-    bytes: bufferBytes,
+    // So that whoever does not round it up is found out.
+    bytes: bufferBytes - 1,
     naming: abi.naming.CONTIGBUF_NAMING_FD,
   });
   return { ...situation, id: Number(id), bufferBytes };
@@ -52,6 +53,7 @@ async function attachable(agent: Agent): Promise<Situation> {
   return {
     ...situation,
     ...(owner.id === undefined ? {} : { id: owner.id }),
+    ...(owner.bufferBytes === undefined ? {} : { bufferBytes: owner.bufferBytes }),
     async end() {
       await situation.end();
       await owner.end();
@@ -103,6 +105,7 @@ const calls: readonly IoctlCall[] = [
     // A file of many buffers holds none of them.
     otherwise: [{ naming: abi.naming.CONTIGBUF_NAMING_COOKIE }],
     sizedBy: 'bytes',
+    tellsBytes: 'allocated',
     errors: ['EBUSY', 'EOPNOTSUPP', 'EPERM', 'EDQUOT', 'ENOMEM', 'EOVERFLOW', 'ENOSPC'],
     prepare: (agent) => fresh(agent, { bytes: agent.pageBytes + 1, naming: abi.naming.CONTIGBUF_NAMING_FD }),
   },
@@ -121,6 +124,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    tellsBytes: 'allocated',
     errors: ['ENOENT', 'EACCES', 'EEXIST', 'EBUSY', 'EPERM', 'EOVERFLOW', 'ENOMEM'],
     prepare: attachable,
   },
@@ -165,6 +169,7 @@ const calls: readonly IoctlCall[] = [
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
     tellsAbout: 'allocated',
+    tellsBytes: 'allocated',
     errors: ['ENOENT', 'EACCES'],
     prepare: (agent) => bound(agent, {}),
   },

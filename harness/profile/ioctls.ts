@@ -71,6 +71,8 @@ export interface IoctlCall {
   sizedBy?: string;
   /** Tells facts about a buffer: the field with its size in bytes. */
   tellsAbout?: string;
+  /** The field in which the call says how many bytes of the buffer can be mapped: whole pages. */
+  tellsBytes?: string;
   /**
    * Tells where a byte of a buffer lies: the field that says which byte, those with its address for the CPU
    * and for the device, and the one with the bytes that are contiguous from there on.

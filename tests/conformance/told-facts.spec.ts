@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** GEO-02: what a driver tells of places inside a buffer. */
+/** GEO-02, GEO-06: what a driver tells of a buffer's size, and of places inside. */
 import { expect, orSkip, test } from '../../fixtures/index.ts';
 
 test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left', async ({
@@ -26,5 +26,17 @@ test('GEO-02 the place of a byte inside follows from that of the first, and so d
         left - inside,
       ]);
     }
+  }, telling);
+});
+
+test('GEO-06 whoever tells the size of a buffer tells whole pages', async ({ agent, ioctls }) => {
+  const telling = ioctls.calls.filter(({ tellsBytes }) => tellsBytes !== undefined);
+  test.skip(telling.length === 0, 'no ioctl of this driver tells a size');
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const asked = situation.bufferBytes ?? Number(situation.values[call.sizedBy ?? '']);
+    const { data } = await agent.ioctl(situation.fd, call.request, argument());
+    expect(call.layout.decode(data)[call.tellsBytes ?? ''], `bytes that ${call.name} tells`).toBe(
+      BigInt(Math.ceil(asked / agent.pageBytes) * agent.pageBytes),
+    );
   }, telling);
 });
