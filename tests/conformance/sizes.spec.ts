@@ -34,6 +34,15 @@ forEachStrategy(() => {
       }
     }
     expect(granted.length).toBeGreaterThanOrEqual(alignments.length);
+    for (const memory of Object.keys(promises.memories)) {
+      for (const alignBytes of alignments.filter((each) => each >= MIB)) {
+        const request = { bytes: 3 * pageBytes, alignBytes, memory };
+        const { ok: buffer, errno } = await buffers.attempt(request);
+        const refused = ['ENOMEM', 'EINVAL', ...promises.absentMemory];
+        if (buffer === undefined) expect(refused, `alignment ${alignBytes} in ${memory}`).toContain(errno);
+        else granted.push({ alignBytes, mapped: await buffer.map() });
+      }
+    }
     // One search for all of them.
     await buffers.whereabouts.of(granted.map(({ mapped }) => mapped));
     for (const { alignBytes, mapped } of granted) await expect(mapped).toBePhysicallyAligned(alignBytes);
