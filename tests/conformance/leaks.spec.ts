@@ -25,9 +25,12 @@ const SAMPLES = 10;
 /** What importers make for each is small, and memory goes by pages. */
 const IMPORTS = 800;
 const TIMES = 6;
-const LIVES = 60;
-/** Of one kind. Whatever is lost with each life is one; what a processor keeps at hand is less than a slab. */
-const OBJECTS_A_LIFE = 0.25;
+const LIVES = 100;
+/**
+ * Of one kind. Whatever is lost with each life is one. Counting itself leaves 25 of them for some seconds, which
+ * is 0.25 of each life (kfree_rcu() of what opening a file of sysfs takes, fs/kernfs/file.c).
+ */
+const OBJECTS_A_LIFE = 0.5;
 
 /** Does `round` many times and looks at the free memory in between. */
 async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
