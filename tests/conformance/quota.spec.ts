@@ -76,6 +76,31 @@ test('RES-03 a buffer counts until its last mapping is gone, and a killed proces
   await expect(calls).toEndAsExpected();
 });
 
+test('RES-03 what one limit refuses does not count against the other', async ({
+  agent,
+  driver,
+  lifecycle,
+}) => {
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const own = orSkip(quota.perOpenFile, 'the driver has no limit for an open file');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  const allocator = await manyOnOneFile(driver.profile, agent);
+  const request = { bytes: PAGES * agent.pageBytes };
+  for (const [strict, loose] of [
+    [total, own],
+    [own, total],
+  ] as const) {
+    await lifecycle.set(loose, request.bytes);
+    await lifecycle.set(strict, request.bytes - agent.pageBytes);
+    const refusal = observed(`more than ${strict} allows`, quota.exceeded, () => allocator.allocate(request));
+    await expect([await refusal]).toEndAsExpected();
+    await lifecycle.set(strict, request.bytes);
+    const { ok: buffer, errno } = await agent.attempt(() => allocator.allocate(request));
+    expect(errno, `how all that is allowed is refused, after ${strict} allowed less`).toBeUndefined();
+    await buffer?.free();
+  }
+});
+
 test('RES-03 an allocation that finds no memory is not charged', async ({ agent, driver, lifecycle }) => {
   const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
   const total = orSkip(quota.total, 'the driver has no limit for all');
