@@ -52,6 +52,36 @@ forEachStrategy(() => {
   });
 });
 
+test('PWR-03 what the system shows of a device goes with it, and knows nothing of it when there is a new one', async ({
+  driver,
+  agent,
+  buffers,
+  lifecycle,
+}) => {
+  const { system, device } = driver.profile;
+  const binding = orSkip(system.binding, 'the driver cannot be taken from its device');
+  const { listing, alive } = system;
+  const files = [device, ...Object.values(alive), ...(listing === undefined ? [] : [listing.file])];
+  const opened = (accepted: string) => (path: string) =>
+    observed(`opening ${path}`, [accepted], async () => agent.close(await agent.open(path, 'rdonly')));
+  await buffers.allocate({ bytes: buffers.pageBytes });
+  const held = listing === undefined ? undefined : await agent.open(listing.file, 'rdonly');
+
+  await lifecycle.unbind(binding);
+  await expect(await Promise.all(files.map(opened('ENOENT')))).toEndAsExpected();
+  if (held !== undefined) {
+    const read = observed('reading the list of its buffers', ['EIO', 'ENODEV'], () => agent.read(held, 64));
+    await expect([await read]).toEndAsExpected();
+    await agent.close(held);
+  }
+
+  await lifecycle.bind(binding);
+  await expect(await Promise.all(files.map(opened('success')))).toEndAsExpected();
+  if (listing !== undefined) {
+    expect(listing.read(await agent.readText(listing.file)), 'buffers of the new device').toEqual([]);
+  }
+});
+
 test('PWR-04 files that were open when the device went are good for nothing but closing', async ({
   driver,
   ioctls,
