@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Imports dma-bufs as graphics drivers do, with DRM's own two ioctls: a descriptor becomes a handle, and
- * the memory stays mapped for a device, and for the kernel, until the file is closed; a handle becomes a
- * descriptor again. For kernels that have no such driver, on machines that are thrown away.
+ * Imports dma-bufs as graphics drivers do, with DRM's own three ioctls: a descriptor becomes a handle, and
+ * the memory stays mapped for a device, and for the kernel, until the handle is let go or the file closed;
+ * a handle becomes a descriptor again. For kernels that have no such driver, on machines that are thrown away.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -26,6 +26,9 @@ struct prime_handle {
 
 #define PRIME_HANDLE_TO_FD _IOWR('d', 0x2d, struct prime_handle)
 #define PRIME_FD_TO_HANDLE _IOWR('d', 0x2e, struct prime_handle)
+
+/* include/uapi/drm/drm_mode.h: struct drm_mode_destroy_dumb, which is nothing but a handle. */
+#define DESTROY_DUMB _IOWR('d', 0xb4, __u32)
 
 static struct platform_device *device;
 
@@ -122,12 +125,33 @@ static int handle_to_fd(struct imports *imports, struct prime_handle *argument)
 	return fd < 0 ? fd : 0;
 }
 
+static int destroy(struct imports *imports, __u32 handle)
+{
+	struct import *import, *found = NULL;
+
+	mutex_lock(&imports->lock);
+	list_for_each_entry(import, &imports->all, in_file)
+		if (import->handle == handle) {
+			found = import;
+			list_del(&found->in_file);
+			break;
+		}
+	mutex_unlock(&imports->lock);
+	if (!found)
+		return -ENOENT;
+	import_end(found);
+	return 0;
+}
+
 static long importer_ioctl(struct file *file, unsigned int command, unsigned long user)
 {
 	struct imports *imports = file->private_data;
 	struct prime_handle argument;
 	int err = -ENOTTY;
+	__u32 handle;
 
+	if (command == DESTROY_DUMB)
+		return get_user(handle, (__u32 __user *)user) ? -EFAULT : destroy(imports, handle);
 	if (command != PRIME_FD_TO_HANDLE && command != PRIME_HANDLE_TO_FD)
 		return err;
 	if (copy_from_user(&argument, (void __user *)user, sizeof(argument)))
