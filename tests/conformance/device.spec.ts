@@ -87,9 +87,11 @@ forEachStrategy(() => {
       await mapping.touch('write');
       const frames = await pageTables(mapped);
       // Where the driver says that a device finds it; else where it is.
-      const { deviceAddress: told = buffer.allocated.physicalAddress } = buffer.allocated;
+      const { physicalAddress, deviceAddress } = buffer.allocated;
+      const told = deviceAddress ?? physicalAddress;
       // No machine's physical addresses have more bits (Documentation/arch/arm64/memory.rst, x86/x86_64/5level-paging.rst).
-      expect(told ?? 0, 'address that the driver tells').toBeLessThan(2 ** 52);
+      for (const address of [physicalAddress, deviceAddress])
+        expect(address ?? 0, 'address that the driver tells').toBeLessThan(2 ** 52);
       const physical = (offset: number): number => {
         if (told !== undefined) return told + offset;
         const address = mapped.address + offset;
