@@ -60,7 +60,10 @@ export class Cache {
 
   /** The keys of the entries of one kind that are there. */
   async keys(kind: string): Promise<string[]> {
-    return readdir(join(this.root, kind)).catch(() => []);
+    return readdir(join(this.root, kind)).catch((error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      throw error;
+    });
   }
 
   /**

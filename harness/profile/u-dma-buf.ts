@@ -199,7 +199,7 @@ const deviations: readonly Deviation[] = [
   {
     claim: 'CON-09',
     crash: true,
-    // Lost in two of three runs.
+    // Lost in six of seven runs.
     chance: true,
     // Who was stopped held the list's lock, for which the agent waits then.
     says: /^KernelCrash \[LIST_CORRUPTION\][^\n]* in udmabuf_export_release \[u_dma_buf\]|^TargetHang \[AGENT_SILENT\]/,

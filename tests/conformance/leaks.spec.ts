@@ -136,6 +136,27 @@ forEachStrategy(() => {
   });
 });
 
+test('LIF-07 nor does it matter where the memory comes from', async ({ buffers, agent }) => {
+  const { pageBytes, promises } = buffers;
+  // Of a size that no allocator has by itself, so that what it gives beyond has to go, too.
+  const bytes = 5 * pageBytes;
+  const memories = [];
+  for (const memory of Object.keys(promises.memories)) {
+    const { ok: buffer } = await buffers.attempt({ bytes, memory });
+    // What this machine does not have is refused, which GEO-03 looks at.
+    if (buffer !== undefined) memories.push(memory);
+    await buffer?.release();
+  }
+  test.skip(memories.length === 0, 'no memory can be asked for by name');
+  for (const memory of memories) {
+    const round = async () => {
+      const some = await Promise.all([1, 2, 3, 4].map(() => buffers.allocate({ bytes, memory })));
+      await Promise.all(some.map((buffer) => buffer.release()));
+    };
+    await expectLevel(() => courseOf(agent, 3, round), 2 * pageBytes);
+  }
+});
+
 test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   test.use({ strategy: 'dma-buf' });
 
