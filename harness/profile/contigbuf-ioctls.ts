@@ -21,6 +21,12 @@ const reserved: FieldRole = { kind: 'reserved' };
 const noFlags: FieldRole = { kind: 'flags', defined: 0 };
 const naming: FieldRole = { kind: 'choice', values: Object.values(abi.naming) };
 
+/** A file of many buffers holds none of them; in the aperture a buffer has a place beside its name. */
+const namedByOffset = [
+  { naming: abi.naming.CONTIGBUF_NAMING_COOKIE },
+  { naming: abi.naming.CONTIGBUF_NAMING_APERTURE },
+];
+
 const PAGES = 4;
 
 /** An open file without a buffer. */
@@ -102,8 +108,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     makesBuffer: true,
-    // A file of many buffers holds none of them.
-    otherwise: [{ naming: abi.naming.CONTIGBUF_NAMING_COOKIE }],
+    otherwise: namedByOffset,
     sizedBy: 'bytes',
     tellsBytes: 'allocated',
     errors: ['EBUSY', 'EOPNOTSUPP', 'EPERM', 'EDQUOT', 'ENOMEM', 'EOVERFLOW', 'ENOSPC'],
@@ -124,6 +129,7 @@ const calls: readonly IoctlCall[] = [
       reserved,
     },
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    otherwise: namedByOffset,
     tellsBytes: 'allocated',
     errors: ['ENOENT', 'EACCES', 'EEXIST', 'EBUSY', 'EPERM', 'EOVERFLOW', 'ENOMEM'],
     prepare: attachable,

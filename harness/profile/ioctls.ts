@@ -65,7 +65,7 @@ export interface IoctlCall {
   returnsDescriptor?: true;
   /** Makes a buffer. */
   makesBuffer?: true;
-  /** Values with which it makes one that belongs to somebody else, or is named in another way. */
+  /** Values with which the buffer that it makes or hands over belongs to somebody else, or is named in another way. */
   otherwise?: readonly Readonly<Record<string, number>>[];
   /** The field that says how many bytes the buffer is to have. */
   sizedBy?: string;

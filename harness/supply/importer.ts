@@ -24,6 +24,18 @@ export interface Importer {
 }
 
 /**
+ * Likewise, the rig's own: it shows what its device and the kernel see of what it imports.
+ * @throws LabError of what the target refuses
+ */
+export async function loadViewer(cache: Cache, target: Target): Promise<Importer> {
+  if (target.externalMemory === undefined) return { absence: 'an importer is loaded only into guests' };
+  const deadline = Deadline.in(STEP_LIMIT * target.patience);
+  const loaded = await target.exec(['test', '-c', OWN_DEVICE], { deadline });
+  if (loaded.code !== 0) await loadOwnModule(cache, target, 'bufrig_importer', OWN);
+  return { device: OWN_DEVICE };
+}
+
+/**
  * Loads it; on a machine that stays nothing is loaded.
  * @throws LabError of what the target refuses
  */
@@ -38,10 +50,7 @@ export async function loadImporter(cache: Cache, target: Target): Promise<Import
     if (error instanceof LabError) return undefined;
     throw error;
   });
-  if (path === undefined) {
-    await loadOwnModule(cache, target, 'bufrig_importer', OWN);
-    return { device: OWN_DEVICE };
-  }
+  if (path === undefined) return loadViewer(cache, target);
   await target.execOk(['insmod', path], { deadline });
   return { device };
 }

@@ -28,6 +28,10 @@ const ENOUGH = 64;
 /** Fewer bytes than one place of the bounce buffer has: IO_TLB_SEGSIZE slots of 2 KiB. */
 const PAGES = 3;
 const { READ, WRITE, END } = dmaBufSyncFlags;
+/** Of the rig's own importer: where in its file the buffer begins as its device sees it. */
+const DEVICE_VIEW = 2n ** 40n;
+/** A cache line of the largest kind, at both ends of a page. */
+const SAMPLE = 128;
 
 test.use({ strategy: 'dma-buf' });
 test.describe('dma-buf', { tag: '@dma-buf' }, () => {
@@ -84,6 +88,48 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
     });
     await expect(balance).toBalance();
     await expect(await buffer.map()).toShowItsOwnPages(nonce);
+  });
+
+  test('DBF-05 an importer’s device and the kernel see the whole buffer, each page in its place, and no more', async ({
+    agent,
+    buffers,
+    viewer,
+  }) => {
+    const { pageBytes } = buffers;
+    const { alignmentMost = 1 } = buffers.promises;
+    // More than the kernel's allocators align by themselves: such a buffer lies inside a larger piece.
+    const requests = [{}, ...(alignmentMost > 1 ? [{ alignBytes: Math.min(alignmentMost, 16 * MIB) }] : [])];
+    let seen = 0;
+    for (const request of requests) {
+      const { buffer } = await signedBuffer(buffers, { bytes: 5 * pageBytes, ...request });
+      const file = await agent.open(viewer, 'rdwr');
+      await imported(agent, file, buffer.allocated.fd);
+      const { mapping } = await buffer.map();
+      for (const [who, start] of [
+        ['the kernel', 0n],
+        ['its device', DEVICE_VIEW],
+      ] as const) {
+        const view = (at: number) => agent.attempt(() => agent.read(file, SAMPLE, start + BigInt(at)));
+        if ((await view(0)).errno === 'EOPNOTSUPP') continue;
+        const places = Array.from({ length: buffer.bytes / pageBytes }, (_, page) => [
+          page * pageBytes,
+          (page + 1) * pageBytes - SAMPLE,
+        ]).flat();
+        for (const at of places) {
+          const { ok, errno } = await view(at);
+          const there = ok?.toString('hex') ?? errno;
+          expect(there, `what ${who} sees of byte ${at}`).toBe(
+            (await mapping.peek(at, SAMPLE)).toString('hex'),
+          );
+          seen++;
+        }
+        expect((await view(buffer.bytes)).errno, `what ${who} sees beyond the buffer`).toBe('ENXIO');
+      }
+      await agent.close(file);
+      await mapping.unmap();
+      await buffer.release();
+    }
+    expect(seen, 'places that were looked at').toBeGreaterThan(0);
   });
 
   test('CAC-05 handing over moves the data of a device for which the kernel copies', async ({

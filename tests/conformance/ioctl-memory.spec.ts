@@ -11,6 +11,8 @@ import { fieldsOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
 const ROUNDS = 200;
 
+type Values = Readonly<Record<string, number>>;
+
 test('IOC-03 an argument that cannot be read is refused, and nothing happens', async ({
   ioctls,
   agent,
@@ -51,14 +53,16 @@ test('IOC-03 a result that cannot be written is told, and nothing has happened',
   const answering = ioctls.calls.filter((call) => answers(call));
   test.skip(answering.length === 0, 'no ioctl of this driver writes into its argument');
   const attempts: Expectation[] = [];
-  const balance = await balanceOf('calls with results that cannot be written', () =>
-    ioctls.forEach(async (prepared) => {
-      const argument = await readOnly(agent, prepared);
-      attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
-      await argument.unmap();
-      attempts.push(await asItShouldBe(agent, prepared));
-    }, answering),
-  );
+  const balance = await balanceOf('calls with results that cannot be written', async () => {
+    for (const call of answering)
+      for (const other of [{}, ...(call.otherwise ?? [])])
+        await ioctls.with(call, async (prepared) => {
+          const argument = await readOnly(agent, prepared, other);
+          attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
+          await argument.unmap();
+          attempts.push(await asItShouldBe(agent, prepared, other));
+        });
+  });
   await expect(attempts).toEndAsExpected();
   await expect(balance).toBalance();
 });
@@ -133,8 +137,12 @@ async function at(
 }
 
 /** What was refused before left the way free. */
-async function asItShouldBe(agent: Agent, { call, situation, argument }: Prepared): Promise<Expectation> {
-  const result = await agent.attempt(() => agent.ioctl(situation.fd, call.request, argument()));
+async function asItShouldBe(
+  agent: Agent,
+  { call, situation, argument }: Prepared,
+  values: Values = {},
+): Promise<Expectation> {
+  const result = await agent.attempt(() => agent.ioctl(situation.fd, call.request, argument(values)));
   if (result.ok !== undefined) await closeNew(agent, call, result.ok.data, result.ok.returned);
   return {
     call: `${call.name} as it should be`,
@@ -144,9 +152,9 @@ async function asItShouldBe(agent: Agent, { call, situation, argument }: Prepare
   };
 }
 
-async function readOnly(agent: Agent, { argument }: Prepared): Promise<AgentMapping> {
+async function readOnly(agent: Agent, { argument }: Prepared, values: Values = {}): Promise<AgentMapping> {
   const memory = await agent.anonymous(agent.pageBytes);
-  await memory.poke(0, argument());
+  await memory.poke(0, argument(values));
   return memory.protect('r');
 }
 

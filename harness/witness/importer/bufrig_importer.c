@@ -3,19 +3,32 @@
  * Imports dma-bufs as graphics drivers do, with DRM's own three ioctls: a descriptor becomes a handle, and
  * the memory stays mapped for a device, and for the kernel, until the handle is let go or the file closed;
  * a handle becomes a descriptor again. For kernels that have no such driver, on machines that are thrown away.
+ *
+ * Beyond that, pread() shows what an importer sees of the last dma-buf: through the kernel's mapping, and, from
+ * DEVICE_VIEW on, at the addresses that its device got.
  */
 #include <linux/dma-buf.h>
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/io.h>
 #include <linux/iosys-map.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+/* Nobody had to hold a lock for these. */
+#define dma_buf_vmap_unlocked dma_buf_vmap
+#define dma_buf_vunmap_unlocked dma_buf_vunmap
+#endif
 
 /* include/uapi/drm/drm.h: struct drm_prime_handle and its ioctls. */
 struct prime_handle {
@@ -29,6 +42,9 @@ struct prime_handle {
 
 /* include/uapi/drm/drm_mode.h: struct drm_mode_destroy_dumb, which is nothing but a handle. */
 #define DESTROY_DUMB _IOWR('d', 0xb4, __u32)
+
+/* Where in the file the device's view begins; the kernel's begins at 0. */
+#define DEVICE_VIEW (1LL << 40)
 
 static struct platform_device *device;
 
@@ -162,6 +178,72 @@ static long importer_ioctl(struct file *file, unsigned int command, unsigned lon
 	return copy_to_user((void __user *)user, &argument, sizeof(argument)) ? -EFAULT : 0;
 }
 
+/* Without a machine's own translation in between, as in all guests. */
+static int copy_for_device(const struct sg_table *table, u64 position, void *to, size_t bytes)
+{
+	struct scatterlist *entry;
+	unsigned int i;
+
+	for_each_sgtable_dma_sg(table, entry, i) {
+		if (position < sg_dma_len(entry)) {
+			phys_addr_t phys = dma_to_phys(&device->dev, sg_dma_address(entry) + position);
+			bool paged = pfn_valid(PHYS_PFN(phys));
+			void *page;
+
+			/* A page of the buffer never lies in two entries. */
+			if (bytes > sg_dma_len(entry) - position)
+				return -ERANGE;
+			page = paged ? kmap_local_page(pfn_to_page(PHYS_PFN(phys)))
+				     : memremap(phys & PAGE_MASK, PAGE_SIZE, MEMREMAP_WB);
+			if (!page)
+				return -ENOMEM;
+			memcpy(to, page + offset_in_page(phys), bytes);
+			if (paged)
+				kunmap_local(page);
+			else
+				memunmap(page);
+			return 0;
+		}
+		position -= sg_dma_len(entry);
+	}
+	return -ENXIO;
+}
+
+static int copy_for_kernel(const struct import *import, u64 position, void *to, size_t bytes)
+{
+	if (iosys_map_is_null(&import->map))
+		return -EOPNOTSUPP;
+	if (position >= import->dmabuf->size)
+		return -ENXIO;
+	iosys_map_memcpy_from(to, &import->map, position, bytes);
+	return 0;
+}
+
+/* Of one page at a time. ENXIO: the view ends before; EOPNOTSUPP: there is none. */
+static ssize_t importer_read(struct file *file, char __user *user, size_t bytes, loff_t *position)
+{
+	struct imports *imports = file->private_data;
+	struct import *import;
+	int err = -ENOENT;
+	void *copy;
+
+	bytes = min_t(size_t, bytes, PAGE_SIZE - offset_in_page(*position));
+	copy = kmalloc(bytes, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	mutex_lock(&imports->lock);
+	import = list_first_entry_or_null(&imports->all, struct import, in_file);
+	if (import && *position >= DEVICE_VIEW)
+		err = copy_for_device(import->table, *position - DEVICE_VIEW, copy, bytes);
+	else if (import)
+		err = copy_for_kernel(import, *position, copy, bytes);
+	mutex_unlock(&imports->lock);
+	if (!err && copy_to_user(user, copy, bytes))
+		err = -EFAULT;
+	kfree(copy);
+	return err ?: bytes;
+}
+
 static int importer_open(struct inode *inode, struct file *file)
 {
 	struct imports *imports = kzalloc(sizeof(*imports), GFP_KERNEL);
@@ -190,6 +272,7 @@ static const struct file_operations importer_operations = {
 	.owner = THIS_MODULE,
 	.open = importer_open,
 	.release = importer_release,
+	.read = importer_read,
 	.unlocked_ioctl = importer_ioctl,
 };
 
