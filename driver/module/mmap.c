@@ -53,7 +53,8 @@ static int contigbuf_vm_access(struct vm_area_struct *vma, unsigned long addr,
 		 (addr - vma->vm_start);
 	if (offset >= buffer->length)
 		return -EINVAL;
-	len = min_t(u64, len, buffer->length - offset);
+	/* What lies beyond is another mapping's, with rights of its own. */
+	len = min3((u64)len, buffer->length - offset, (u64)(vma->vm_end - addr));
 	if (write)
 		memcpy(buffer->vaddr + offset, data, len);
 	else

@@ -144,6 +144,37 @@ forEachStrategy(() => {
     await child.exit();
   });
 
+  test('GUP-06 DBG-02 and no more than one mapping allows: at its end they stop', async ({
+    buffers,
+    agent,
+    target,
+  }) => {
+    const { pageBytes, promises } = buffers;
+    const reached =
+      !promises.mappingClass.startsWith('pfn') || (promises.debuggable && /64/.test(target.facts.machine));
+    test.skip(!reached, 'debuggers do not reach the memory, which the test before this one sees');
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * pageBytes });
+    const child = await agent.fork();
+    const { mapping } = await buffer.in(child.agent).map();
+    const { mapping: witness } = await buffer.map();
+    const memory = await agent.open(`/proc/${child.pid}/mem`, 'rdwr');
+    const across = (page: number) => mapping.address + page * pageBytes - 8;
+    // Of one mapping three: the second cannot be written to, the third ends a page early.
+    await mapping.page(1).protect('r');
+    await mapping.page(3).unmap();
+    expect(await agent.write(memory, Buffer.from('debugger, and more'), across(1)), 'bytes written').toBe(8);
+    expect((await witness.peek(pageBytes - 8, 8)).toString()).toBe('debugger');
+    expect((await agent.read(memory, 64, across(3))).toString('hex'), 'what is read at the end').toBe(
+      (await witness.peek(3 * pageBytes - 8, 8)).toString('hex'),
+    );
+    // Where one mapping ends and the next begins, both are read.
+    expect((await agent.read(memory, 16, across(2))).toString('hex')).toBe(
+      (await witness.peek(2 * pageBytes - 8, 16)).toString('hex'),
+    );
+    expect(await witness.part(pageBytes, 3 * pageBytes).verifySign(nonce, 1)).toMatchObject({ mismatches: 0 });
+    await child.exit();
+  });
+
   test('DBG-01 a core dump has nothing of the buffer in it', async ({ buffers, agent }) => {
     const bytes = 64 * buffers.pageBytes;
     const pattern = '/proc/sys/kernel/core_pattern';
