@@ -45,11 +45,12 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 
 	err = check_request(device, request);
 	if (err)
-		return ERR_PTR(err);
+		goto count;
 
+	err = -ENOMEM;
 	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
 	if (!buffer)
-		return ERR_PTR(-ENOMEM);
+		goto count;
 	kref_init(&buffer->refs);
 	INIT_LIST_HEAD(&buffer->attachments);
 	INIT_LIST_HEAD(&buffer->in_aperture);
@@ -82,6 +83,7 @@ uncharge:
 	contigbuf_uncharge(file->account, buffer->length);
 free_buffer:
 	kfree(buffer);
+count:
 	atomic64_inc(&device->refused);
 	return ERR_PTR(err);
 }

@@ -66,7 +66,8 @@ const FIELDS = ['Killed-by', 'Guest', 'Append', 'Strategy', 'Verdict', 'Slow', '
 
 /** All mutants of a folder, by id. @throws LabError `MUTANT` for one whose description makes no sense */
 export async function mutantsIn(folder: string): Promise<Mutant[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.diff')).toSorted();
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.diff'));
+  names.sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
   return Promise.all(names.map((name) => mutantFrom(join(folder, name))));
 }
 
@@ -88,9 +89,9 @@ export function parseMutant(file: string, text: string): Mutant {
     throw bad(file, 'is no unified diff', 'git diff -- driver > FILE makes one');
   }
   const [title = '', ...lines] = text.slice(0, start).split('\n');
-  const described = /^P\d\d /.test(title);
+  const described = /^P\d{2,3} /.test(title);
   const fields = described ? fieldsIn(file, lines) : new Map<string, string>();
-  const [, kind = '', what = ''] = /^P\d\d ([^:]+): (.*)$/.exec(title) ?? [];
+  const [, kind = '', what = ''] = /^P\d{2,3} ([^:]+): (.*)$/.exec(title) ?? [];
   const waitsFor = fields.get('Waits-for');
   const equivalent = fields.get('Equivalent');
   const mutant: Mutant = {

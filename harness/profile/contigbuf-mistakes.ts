@@ -61,6 +61,11 @@ function synchronising(on: Act['on']): Act {
   return { on, request: requests.CONTIGBUF_IOC_SYNC, argument: about(abi.sync, { flags: 1, length: 1 }) };
 }
 
+/** The same, about the buffer that the file is. */
+function nameless(act: Act): Act {
+  return { ...act, argument: () => act.argument(0n) };
+}
+
 function about(layout: Layout, values: Readonly<Record<string, number>> = {}): Act['argument'] {
   return (id) => layout.encode({ size: layout.bytes, id, ...values });
 }
@@ -154,6 +159,13 @@ const plans: readonly Plan[] = [
     first: FD,
     before: [freeing('second')],
     wrong: freeing('second'),
+  },
+  {
+    says: 'SYNC of what a file was, and was freed of by its name',
+    error: 'ENOENT',
+    first: FD,
+    before: [freeing('first')],
+    wrong: nameless(synchronising('first')),
   },
   {
     says: 'SYNC of what is not attached',

@@ -35,6 +35,7 @@ function listed(text: string): Listed[] {
       memory: of('backend'),
       cache,
       physicalAddress: Number(of('phys')),
+      openFiles: Number(of('files')),
       mappings: Number(of('maps')),
     };
   });
@@ -46,6 +47,10 @@ export const contigbufSystem: SystemView = {
   alive: {
     buffers: `/sys/class/contigbuf/${instance(0)}/buffers`,
     bytes: `/sys/class/contigbuf/${instance(0)}/bytes`,
+  },
+  counted: {
+    made: `/sys/class/contigbuf/${instance(0)}/allocated`,
+    refused: `/sys/class/contigbuf/${instance(0)}/refused`,
   },
   listing: { file: '/sys/kernel/debug/contigbuf/contigbuf/buffers', read: listed },
   binding: binding(0),

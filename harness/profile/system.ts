@@ -10,6 +10,8 @@ export interface SystemView {
   shown: readonly string[];
   /** Files with the number of objects that are alive, by what they count. */
   alive: Readonly<Record<string, string>>;
+  /** Files that everybody may read, with how many buffers were made and refused since the device was bound. */
+  counted?: { made: string; refused: string };
   /** The list of buffers that it keeps for root. */
   listing?: Listing;
   /** How a device is taken from the driver and given back, where that can be done. */
@@ -38,6 +40,8 @@ export interface Listed {
   memory: string;
   cache: CacheMode;
   physicalAddress: number;
+  /** That have it, under its name or without. */
+  openFiles: number;
   mappings: number;
 }
 

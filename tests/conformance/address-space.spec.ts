@@ -4,7 +4,7 @@ import { expect, forEachStrategy, fuzzAddressSpace, test } from '../../fixtures/
 
 forEachStrategy(() => {
   for (const [operations, options] of [
-    [4000, {}],
+    [2000, {}],
     // 25 times as many.
     [100_000, { tag: '@slow' }],
   ] as const) {

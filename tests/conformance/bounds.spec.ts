@@ -5,6 +5,7 @@
  */
 import { expect, forEachStrategy, mapping, newNonce, test, type Range } from '../../fixtures/index.ts';
 
+const MIB = 1024 * 1024;
 const PAGES = 8;
 
 forEachStrategy(() => {
@@ -26,10 +27,16 @@ forEachStrategy(() => {
 
   test('BND-02 a mapping that begins at the end of the buffer is refused', async ({ buffers }) => {
     const { pageBytes, promises } = buffers;
-    const buffer = await buffers.allocate({ bytes: PAGES * pageBytes });
-    // A neighbour, so that "one past the end" might lead somewhere.
-    await buffers.allocateNeighbour({ bytes: PAGES * pageBytes });
-    await expect(mapping(buffer, { at: buffer.bytes, bytes: pageBytes })).toFailWith(promises.outOfBounds);
+    // Also of sizes that fill whatever unit places are given away in.
+    for (const bytes of [PAGES * pageBytes, 2 * MIB, 32 * MIB]) {
+      const buffer = await buffers.allocate({ bytes });
+      // A neighbour, so that "one past the end" might lead somewhere.
+      const next = await buffers.allocateNeighbour({ bytes });
+      const beyond = mapping(buffer, { at: buffer.bytes, bytes: pageBytes });
+      await expect(beyond).toFailWith(promises.outOfBounds);
+      await next.release();
+      await buffer.release();
+    }
   });
 
   test('BND-03 a mapping that begins anywhere behind the buffer is refused', async ({ buffers }) => {

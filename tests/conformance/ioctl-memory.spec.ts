@@ -90,10 +90,18 @@ test('IOC-07 a descriptor that cannot be told is not left behind', async ({ ioct
   const balance = await balanceOf(`${ROUNDS} calls whose descriptor cannot be told`, () =>
     ioctls.forEach(async (prepared) => {
       const argument = await readOnly(agent, prepared);
+      // A number that is taken and leads nowhere is in no list.
+      const next = async () => {
+        const copy = await agent.dup(prepared.situation.fd);
+        await agent.close(copy);
+        return copy;
+      };
+      const before = await next();
       const rounds = Array.from({ length: ROUNDS }, () =>
         at(agent, prepared, 'in read-only memory', argument.address),
       );
       attempts.push(...(await Promise.all(rounds)));
+      expect(await next(), 'the first descriptor that is free').toBe(before);
       await argument.unmap();
     }, makers),
   );

@@ -9,7 +9,7 @@ import { expect, observed, outcomeOf, orSkip, test } from '../../fixtures/index.
 import type { Expectation } from '../../harness/judge/observation.ts';
 import { fieldsOf, layoutProgram, mutatedArguments, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
-const FUZZED = 3000;
+const FUZZED = 1500;
 /** Of a driver that kills processes for memory. */
 const HARMLESS_BYTES = 2n ** 20n;
 

@@ -171,7 +171,9 @@ forEachStrategy(() => {
     expect((await agent.read(memory, 16, across(2))).toString('hex')).toBe(
       (await witness.peek(2 * pageBytes - 8, 16)).toString('hex'),
     );
-    expect(await witness.part(pageBytes, 3 * pageBytes).verifySign(nonce, 1)).toMatchObject({ mismatches: 0 });
+    expect(await witness.part(pageBytes, 3 * pageBytes).verifySign(nonce, 1)).toMatchObject({
+      mismatches: 0,
+    });
     await child.exit();
   });
 

@@ -149,8 +149,8 @@ forEachStrategy(() => {
 
 test('LIF-07 nor does it matter where the memory comes from', async ({ buffers, agent }) => {
   const { pageBytes, promises } = buffers;
-  // Of a size that no allocator has by itself, so that what it gives beyond has to go, too.
-  const bytes = 5 * pageBytes;
+  // Of a size that no allocator has by itself, so that what it gives beyond has to go, too; and of no whole pages.
+  const bytes = 5 * pageBytes - 1;
   const memories = [];
   for (const memory of Object.keys(promises.memories)) {
     const { ok: buffer } = await buffers.attempt({ bytes, memory });

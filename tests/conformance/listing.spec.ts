@@ -2,6 +2,10 @@
 /** GEO-02: what a driver shows root of its buffers (Documentation/filesystems/debugfs.rst) is so. */
 import { expect, orSkip, test } from '../../fixtures/index.ts';
 
+/** Nobody in particular; has no rights and owns nothing. */
+const NOBODY = 65_534;
+const [MADE, REFUSED] = [5, 3];
+
 test('GEO-02 the list for root says of every buffer that lives what it is, and where', async ({
   agent,
   buffers,
@@ -21,7 +25,10 @@ test('GEO-02 the list for root says of every buffer that lives what it is, and w
   }
   const told = made.map(({ allocated }) => {
     const { name, requestedBytes, allocatedBytes, memory, cache, physicalAddress } = allocated;
-    return { ...{ name, requestedBytes, allocatedBytes, memory, cache, physicalAddress }, mappings: 0 };
+    return {
+      ...{ name, requestedBytes, allocatedBytes, memory, cache, physicalAddress },
+      ...{ openFiles: 1, mappings: 0 },
+    };
   });
   expect(told.length, 'buffers').toBeGreaterThan(0);
   expect(await list(), 'with more buffers').toEqual([...before, ...told]);
@@ -31,10 +38,56 @@ test('GEO-02 the list for root says of every buffer that lives what it is, and w
 
   const mapped = await Promise.all(made.map((buffer) => buffer.map()));
   for (const buffer of made) await buffer.free();
-  const orphans = told.map((one) => ({ ...one, name: undefined, mappings: 1 }));
+  const orphans = told.map((one) => ({ ...one, name: undefined, openFiles: 0, mappings: 1 }));
   expect(await list(), 'mapped, and without names').toEqual([...before, ...orphans]);
 
   for (const mapping of mapped) await mapping.unmap();
   for (const buffer of made) await buffer.close();
   expect(await list(), 'without them').toEqual(before);
+});
+
+test('GEO-02 what it counts for everybody is so, also of buffers without a name', async ({
+  agent,
+  buffers,
+  driver,
+}) => {
+  const { alive, counted, listing } = driver.profile.system;
+  const { made, refused } = orSkip(counted, 'the driver counts nothing for everybody');
+  const child = await agent.fork();
+  await child.agent.request('setuid', NOBODY);
+  const told = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        Object.entries({ ...alive, made, refused }).map(
+          async ([what, file]) => [what, Number(await child.agent.readText(file))] as const,
+        ),
+      ),
+    );
+  const before = await told();
+  const mapped = [];
+  for (let i = 0; i < MADE; i++) mapped.push(await (await buffers.allocate({ bytes: 1 })).map());
+  for (let i = 0; i < REFUSED; i++) {
+    const { errno } = await agent.attempt(() => buffers.allocate({ bytes: 2n ** 60n }));
+    expect(errno, 'how 2^60 bytes are refused').toBe('ENOMEM');
+  }
+  const now = {
+    buffers: (before['buffers'] ?? 0) + MADE,
+    bytes: (before['bytes'] ?? 0) + MADE * buffers.pageBytes,
+    made: (before['made'] ?? 0) + MADE,
+    refused: (before['refused'] ?? 0) + REFUSED,
+  };
+  expect(await told(), 'with more buffers').toEqual(now);
+  for (const { buffer } of mapped) await buffer.free();
+  expect(await told(), 'when they are only mapped').toEqual(now);
+  if (listing !== undefined) {
+    const rows = listing.read(await agent.readText(listing.file));
+    const bytes = rows.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
+    expect({ buffers: rows.length, bytes }, 'the list for root').toEqual({
+      buffers: now.buffers,
+      bytes: now.bytes,
+    });
+  }
+  for (const each of mapped) await each.unmap();
+  expect(await told(), 'without them').toEqual({ ...now, ...before, made: now.made, refused: now.refused });
+  await child.exit();
 });

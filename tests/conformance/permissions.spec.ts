@@ -163,6 +163,60 @@ test('PRM-05 SHR-05 another user’s buffer cannot be used by guessing its name'
   await expect(attempts).toEndAsExpected();
 });
 
+test('PRM-05 who works with another user’s rights has those of that user, to what it made itself', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  // Those that the rights decide, and no capability.
+  const deciding = ioctls.calls.filter(
+    ({ byId, privileged }) =>
+      byId !== undefined &&
+      privileged === undefined &&
+      byId.stranger.every((errno) => !byId.missing.includes(errno)),
+  );
+  test.skip(deciding.length === 0, 'rights to a buffer decide nothing in this driver');
+  const child = await agent.fork();
+  // The group stays, by which it may open the node.
+  await child.agent.request('seteuid', NOBODY);
+  const attempts: Expectation[] = [];
+  await ioctls.through(child.agent).forEach(async ({ call, situation, argument }) => {
+    const other = await child.agent.open(driver.profile.device, 'rdwr');
+    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+    const what = `${call.name} with a buffer of its own, by its name`;
+    attempts.push(await observed(what, ['success'], () => child.agent.ioctl(other, call.request, named)));
+    await child.agent.close(other);
+  }, deciding);
+  await child.exit();
+  await expect(attempts).toEndAsExpected();
+});
+
+test('PRM-06 root of a user namespace of one’s own has no right to the buffers of others', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const byName = ioctls.calls.filter((call) => call.byId !== undefined);
+  test.skip(byName.length === 0, 'buffers of this driver have no names');
+  const child = await agent.fork();
+  const fd = await child.agent.open(driver.profile.device, 'rdwr');
+  await child.agent.request('setuid', NOBODY);
+  const { errno } = await agent.attempt(() => child.agent.request('syscall', 'unshare', CLONE_NEWUSER));
+  test.skip(errno !== undefined, `this kernel makes no user namespaces for everybody: ${errno}`);
+  expect(await child.agent.readText('/proc/self/status')).toMatch(/^CapEff:\s*0*[1-9a-f]/m);
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+    attempts.push(
+      await observed(`${call.name} by root of a user namespace`, call.byId?.stranger ?? [], () =>
+        child.agent.ioctl(fd, call.request, named),
+      ),
+    );
+  }, byName);
+  await child.exit();
+  await expect(attempts).toEndAsExpected();
+});
+
 test('PRM-06 root of a user namespace of one’s own has no right to addresses', async ({ agent, ioctls }) => {
   const privileged = ioctls.calls.filter((call) => call.privileged !== undefined);
   test.skip(privileged.length === 0, 'no ioctl of this driver tells an address');

@@ -14,7 +14,7 @@ const MILLION = [1, 2, 3, 4].map((part) => ({
   which: ` (part ${part} of 4)`,
 }));
 
-for (const { calls, tag, which } of [{ calls: 9000, tag: ['@fuzz'], which: '' }, ...MILLION]) {
+for (const { calls, tag, which } of [{ calls: 5000, tag: ['@fuzz'], which: '' }, ...MILLION]) {
   test(
     `IOC-13 ${calls} calls at random, of ${PROCESSES} processes at once, leave the kernel whole${which}`,
     { tag },

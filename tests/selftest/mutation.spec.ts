@@ -371,7 +371,7 @@ test('the command line says what is wrong with it, and lists without a guest', a
   try {
     writeFileSync(join(own, 'not-a.diff'), 'hello\n');
     for (const [args, says] of [
-      [['--only', 'P01,P99'], /there is no P99; there are P01 P02/],
+      [['--only', 'P01,P999'], /there is no P999; there are P01 P02/],
       [['--diff', join(own, 'missing.diff')], /missing\.diff cannot be read/],
       [['--diff', join(own, 'not-a.diff')], /not-a\.diff is no unified diff/],
       [['--workers', '0'], /--workers 0 is no number of guests/],

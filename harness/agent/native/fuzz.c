@@ -65,7 +65,8 @@ static void begin(struct fuzz *fuzz, const char *device)
 {
 	memset(counters, 0, sizeof(counters));
 	*fuzz = (struct fuzz){ .device = device, .ioctls = ioctls, .ioctl_count = ioctl_count,
-			       .window = WINDOW, .window_bytes = WINDOW_BYTES, .memory = -1 };
+			       .window = WINDOW, .window_bytes = WINDOW_BYTES, .memory = -1,
+			       .latest_file = -1 };
 	for (int at = 0; at < FUZZ_FILES; at++)
 		fuzz->files[at] = -1;
 	for (int fd = 0; fd < OPEN_MOST; fd++)
@@ -94,6 +95,7 @@ static void take_result(struct fuzz *fuzz, char kind, uint64_t value, int file)
 
 	switch (kind) {
 	case 'N':
+		fuzz->latest_name = value;
 		fuzz->names[slot_in(fuzz, &fuzz->name_count)] = value;
 		break;
 	case 'V':
@@ -187,12 +189,18 @@ static void make(struct fuzz *fuzz, unsigned long number, const struct fuzz_call
 	serve_line(&request, line);
 	/* What the agent itself refuses, such as an offset that no system call can say, was not made. */
 	count(call->label ? call->label : call->line, !request.bad && !reply_failed());
-	if (call->closes)
+	if (call->closes) {
+		if (fuzz->latest_file == *call->closes)
+			fuzz->latest_file = -1;
 		*call->closes = -1;
+	}
 	if (request.bad || reply_failed())
 		return;
-	if (call->opens && reply_told("fd", &fd))
+	if (call->opens && reply_told("fd", &fd)) {
 		*call->opens = fd;
+		if (call->opens != &fuzz->memory)
+			fuzz->latest_file = fd;
+	}
 	if (call->ioctl)
 		take_results(fuzz, call);
 	if (call->maps)

@@ -39,7 +39,9 @@ struct fuzz {
 	size_t window_bytes;
 	int memory;			/* /proc/self/mem, or -1 */
 	int files[FUZZ_FILES];		/* of the driver, and what it made; or -1 */
+	int latest_file;		/* what was opened last: nothing has happened to it yet */
 	uint32_t names[FUZZ_VALUES];	/* of buffers */
+	uint32_t latest_name;		/* most likely there still */
 	uint64_t numbers[FUZZ_VALUES];	/* sizes, addresses */
 	struct fuzz_place {		/* of a buffer, as mmap() takes it */
 		int file;

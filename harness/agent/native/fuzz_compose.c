@@ -294,7 +294,7 @@ static const struct {
 	unsigned int weight;
 	void (*make)(struct fuzz *fuzz, struct fuzz_call *call);
 } makers[] = {
-	{ 34, make_ioctl }, { 3, make_ioctl_at }, { 6, make_open }, { 16, make_mmap }, { 5, make_mremap },
+	{ 34, make_ioctl }, { 3, make_ioctl_at }, { 10, make_open }, { 16, make_mmap }, { 5, make_mremap },
 	{ 12, make_range_call }, { 6, make_madvise }, { 10, make_access }, { 4, make_memory },
 	{ 5, make_file_call }, { 1, make_fork },
 };

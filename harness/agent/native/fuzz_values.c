@@ -81,6 +81,8 @@ int fuzz_file(struct fuzz *fuzz)
 {
 	unsigned int first = fuzz_random(fuzz, FUZZ_FILES);
 
+	if (fuzz->latest_file >= 0 && fuzz_one_in(fuzz, 3))
+		return fuzz->latest_file;
 	if (!fuzz_one_in(fuzz, 32))
 		for (unsigned int at = first; at < first + FUZZ_FILES; at++)
 			if (fuzz->files[at % FUZZ_FILES] >= 0)
@@ -92,6 +94,8 @@ uint32_t fuzz_name(struct fuzz *fuzz)
 {
 	if (!fuzz->name_count || fuzz_one_in(fuzz, 8))
 		return fuzz_random(fuzz, 8);
+	if (fuzz_one_in(fuzz, 3))
+		return fuzz->latest_name;
 	/* Somebody else's may be near. */
 	return fuzz->names[fuzz_random(fuzz, fuzz->name_count)] + (fuzz_one_in(fuzz, 6) ? fuzz_random(fuzz, 5) - 2 : 0);
 }

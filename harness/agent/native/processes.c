@@ -126,6 +126,19 @@ static void verb_setuid(struct request *request)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+/* As a program with another user's rights for a while: the groups stay, and so does who it really is. */
+static void verb_seteuid(struct request *request)
+{
+	unsigned int uid = arg_u64(request, 0);
+
+	if (request_bad(request))
+		return;
+	if (seteuid(uid) < 0)
+		return reply_error("seteuid");
+	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 /* The program begins again in the same process; its hello is the answer. */
 static void verb_exec_self(struct request *request)
 {
@@ -145,6 +158,7 @@ const struct verb process_verbs[] = {
 	{ "alarm", "MICROSECONDS", "a signal again and again, 0 for none; answers how many came so far",
 	  verb_alarm },
 	{ "setuid", "UID [GID]", "becomes another user, for good", verb_setuid },
+	{ "seteuid", "UID", "works with another user's rights, and remains who it was", verb_seteuid },
 	{ "exec-self", "", "executes the agent anew in this process; its hello is the answer",
 	  verb_exec_self },
 	{ 0 },
