@@ -5,8 +5,7 @@
  * a handle becomes a descriptor again. For kernels that have no such driver, on machines that are thrown away.
  *
  * Beyond that, pread() shows what an importer sees of the last dma-buf: through the kernel's mapping, and, from
- * DEVICE_VIEW on, at the addresses that its device got. After write(), of anything, the device has no addresses
- * any more, and is attached still.
+ * DEVICE_VIEW on, at the addresses that its device got.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-direct.h>
@@ -235,7 +234,7 @@ static ssize_t importer_read(struct file *file, char __user *user, size_t bytes,
 	mutex_lock(&imports->lock);
 	import = list_first_entry_or_null(&imports->all, struct import, in_file);
 	if (import && *position >= DEVICE_VIEW)
-		err = !import->table ? -EOPNOTSUPP : copy_for_device(import->table, *position - DEVICE_VIEW, copy, bytes);
+		err = copy_for_device(import->table, *position - DEVICE_VIEW, copy, bytes);
 	else if (import)
 		err = copy_for_kernel(import, *position, copy, bytes);
 	mutex_unlock(&imports->lock);
@@ -243,21 +242,6 @@ static ssize_t importer_read(struct file *file, char __user *user, size_t bytes,
 		err = -EFAULT;
 	kfree(copy);
 	return err ?: bytes;
-}
-
-static ssize_t importer_write(struct file *file, const char __user *user, size_t bytes, loff_t *position)
-{
-	struct imports *imports = file->private_data;
-	struct import *import;
-
-	mutex_lock(&imports->lock);
-	import = list_first_entry_or_null(&imports->all, struct import, in_file);
-	if (import && import->table)
-		dma_buf_unmap_attachment_unlocked(import->attachment, import->table, DMA_BIDIRECTIONAL);
-	if (import)
-		import->table = NULL;
-	mutex_unlock(&imports->lock);
-	return import ? bytes : -ENOENT;
 }
 
 static int importer_open(struct inode *inode, struct file *file)
@@ -289,7 +273,6 @@ static const struct file_operations importer_operations = {
 	.open = importer_open,
 	.release = importer_release,
 	.read = importer_read,
-	.write = importer_write,
 	.unlocked_ioctl = importer_ioctl,
 };
 
