@@ -76,15 +76,16 @@ export interface SuiteChild {
 /**
  * Tests of these checks, or of all: those that are there for each way of naming buffers, with these only.
  * Playwright matches against the file, the describe blocks, each with its tags, and the title.
- * @param which `of-strategies` leaves out what is there only once
+ * @param which `of-strategies` leaves out what is there only once, `slow` all that does not take long
  */
 export function grepFor(
   strategies: readonly string[],
   checks: readonly string[] = [],
-  which: 'all' | 'of-strategies' = 'all',
+  which: 'all' | 'of-strategies' | 'slow' = 'all',
 ): string {
   const ids = checks.length === 0 ? '[A-Z]{3}-\\d\\d' : `(.* )?(${checks.join('|')})\\b`;
-  return `\\.spec\\.ts ((${strategies.join('|')}) @\\S+ )${which === 'all' ? '?' : ''}(?=[A-Z]{3}-\\d\\d)${ids}`;
+  const strategy = `((${strategies.join('|')}) @\\S+ )${which === 'of-strategies' ? '' : '?'}`;
+  return `\\.spec\\.ts ${strategy}(?=[A-Z]{3}-\\d\\d)${ids}${which === 'slow' ? '.*@slow\\b' : ''}`;
 }
 
 /** Runs the suite to its end. What it left is what it says: a run without reports is no result, and no error. */

@@ -44,12 +44,15 @@ export const benchTargets: readonly BenchTarget[] = [
   { id: 'operation/exec', what: 'one command as the rig runs it in a guest, against the same over SSH' },
   {
     id: 'suite',
-    what: 'the default selection on one strategy, 2 workers, isolation per worker, against a cold boot',
+    what: 'the checks of the default selection on one strategy, 2 workers, isolation per worker, against a cold boot',
     figure: 'ratio',
     atMost: 15,
     limit: '15 cold boots',
   },
-  { id: 'suite/other', what: 'the same with other numbers of workers, and with isolation per test' },
+  {
+    id: 'suite/other',
+    what: 'the same with other numbers of workers, with isolation per test, and with what measures throughput',
+  },
   { id: 'suite/per-test', what: 'the same, divided by the number of tests' },
   {
     id: 'suite/processors',

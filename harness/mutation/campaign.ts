@@ -156,22 +156,53 @@ async function judgedOn(mutant: Trial, controls: Controls, options: Shared): Pro
     return { outcome: 'infra', message: `the driver as it is does not pass either: ${without}`, others: [] };
   }
   const checks = options.full ? [] : usable;
-  const found = await searched(mutant, checks, options);
-  return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(mutant, found, options) : found);
+  const { by, found } = await searched(mutant, checks, options);
+  return argued(mutant, mutant.killedBy.length === 0 ? await confirmed(by, found, options) : found);
 }
 
-/** On the mutant's first strategy, and on the others when nothing is found there. */
-async function searched(mutant: Trial, checks: readonly string[], options: Shared): Promise<Judgement> {
+/** A run that looks for a defect. */
+interface Search {
+  where: string;
+  /** The mutant, with what else the run needs. */
+  by: Trial;
+  grep: string;
+}
+
+/** On the mutant's first strategy, then on the others; what takes long is for one that nobody described. */
+function searchesFor(mutant: Trial, checks: readonly string[]): Search[] {
   const [usual, ...others] = mutant.strategies;
-  const first = await attempts(mutant, grepFor([usual], checks), checks, options);
-  if (!isContent(first) || others.length === 0 || options.signal.aborted) return first;
-  options.onProgress(`${mutant.id}: ${first.message} on ${usual}, the other strategies come next`);
-  const further = await attempts(mutant, grepFor(others, checks, 'of-strategies'), checks, options);
-  if (!isContent(further)) return further;
-  return {
-    ...further,
-    message: `${first.message} on ${usual}, ${further.message} on each of ${others.join(', ')}`,
-  };
+  const searches: Search[] = [{ where: usual, by: mutant, grep: grepFor([usual], checks) }];
+  if (others.length > 0) {
+    const grep = grepFor(others, checks, 'of-strategies');
+    searches.push({ where: `each of ${others.join(', ')}`, by: mutant, grep });
+  }
+  if (mutant.killedBy.length === 0 && mutant.guest === mutant.guests[0]) {
+    const grep = grepFor([usual], checks, 'slow');
+    searches.push({ where: 'what takes long', by: { ...mutant, slow: true }, grep });
+  }
+  return searches;
+}
+
+/** Until something is found. @returns that, and how it was looked for */
+async function searched(
+  mutant: Trial,
+  checks: readonly string[],
+  options: Shared,
+): Promise<{ by: Trial; found: Judgement }> {
+  const searches = searchesFor(mutant, checks);
+  const passed: string[] = [];
+  for (const [place, { where, by, grep }] of searches.entries()) {
+    const found = await attempts(by, grep, checks, options);
+    passed.push(`${found.message} on ${where}`);
+    const next = searches[place + 1];
+    if (!isContent(found) || options.signal.aborted) return { by, found };
+    if (next === undefined) {
+      const message = searches.length > 1 ? passed.join(', ') : found.message;
+      return { by, found: { ...found, message } };
+    }
+    options.onProgress(`${mutant.id}: ${passed.at(-1)}, next comes ${next.where}`);
+  }
+  throw new TypeError('a mutant without a strategy');
 }
 
 /** Twice where the first run says nothing clear. */

@@ -312,6 +312,10 @@ test('checks are selected by id, once for each strategy that is asked for', () =
   const further = new RegExp(grepFor(['dma-buf', 'offset-cookie'], [], 'of-strategies'));
   expect(further.test('qemu-arm64 conformance/x.spec.ts dma-buf @dma-buf BND-05 a mapping')).toBe(true);
   expect(further.test('qemu-arm64 conformance/x.spec.ts IOC-01 a command')).toBe(false);
+  const slow = new RegExp(grepFor(['dma-buf'], [], 'slow'));
+  expect(slow.test('qemu-arm64 conformance/x.spec.ts dma-buf @dma-buf LIF-07 lives @slow')).toBe(true);
+  expect(slow.test('qemu-arm64 conformance/x.spec.ts CON-01 processes @slow')).toBe(true);
+  expect(slow.test('qemu-arm64 conformance/x.spec.ts CON-01 processes')).toBe(false);
 });
 
 test('the table has a row for each, what needs work first, and a score', () => {
