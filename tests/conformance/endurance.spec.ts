@@ -66,11 +66,8 @@ forEachStrategy(() => {
       const work = async () => {
         for (let kill = 0; kill < rounds; kill++) {
           const child = await agent.fork();
-          await Promise.all([
-            beginRepeating(child, 1_000_000, steps),
-            agent.request('sleep-ms', random(12)),
-            child.kill(),
-          ]);
+          await beginRepeating(child, 1_000_000, steps);
+          await Promise.all([agent.request('sleep-ms', random(12)), child.kill()]);
         }
       };
       const counted = () => count(driver.profile, agent);
