@@ -59,6 +59,10 @@ export const benchTargets: readonly BenchTarget[] = [
     what: 'what these runs need of the processors, spread over all there are: guests and rig together are the least time a run can take on this machine',
   },
   {
+    id: 'slow',
+    what: 'each check that is left out of the default selection, by itself, against a cold boot',
+  },
+  {
     id: 'isolation',
     what: 'what isolation per test adds to one test on average, 2 workers, against a cold boot',
     figure: 'ratio',

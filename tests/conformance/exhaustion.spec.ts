@@ -206,6 +206,7 @@ test(`RES-09 ${LIVE} buffers live at once, and as many again after them`, async 
   await expect(balance).toBalance();
 });
 
+// 44 s.
 test('RES-09 a failed allocation uses up no name', { tag: '@slow' }, async ({ agent, ioctls, balanceOf }) => {
   const makers = ioctls.calls.filter((call) => call.makesBuffer === true);
   test.skip(makers.length === 0, 'no ioctl of this driver makes a buffer');

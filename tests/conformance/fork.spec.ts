@@ -82,6 +82,7 @@ forEachStrategy(() => {
 
   for (const [children, options] of [
     [48, {}],
+    // 18 s.
     [1002, { tag: '@slow' }],
   ] as const) {
     test(

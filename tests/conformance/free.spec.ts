@@ -172,6 +172,7 @@ forEachStrategy(() => {
   });
 });
 
+// 15 s.
 test(
   'LIF-09 nor to any of as many as the driver promises',
   { tag: '@slow' },

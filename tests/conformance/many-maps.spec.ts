@@ -89,6 +89,7 @@ forEachStrategy(() => {
       .toBeLessThan(bytes / 2);
   });
 
+  // 28 s.
   test(
     'MAP-13 running out of mappings is an error like any other',
     { tag: '@slow' },

@@ -17,7 +17,7 @@ import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Balance } from '../../harness/judge/observation.ts';
 
-/** Measured in an emulated guest: 10 cycles take 8 s, 100 take 75 s. */
+/** Measured in an emulated guest: 5 cycles take 0.7 s, 100 take 12 s. */
 const CYCLES = [
   { cycles: 5, tag: [] },
   { cycles: 100, tag: '@slow' },

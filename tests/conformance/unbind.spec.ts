@@ -21,7 +21,7 @@ import type { MappedBuffer } from '../../harness/profile/buffer.ts';
 const MIB = 1024 * 1024;
 /** How often the moment between reading the argument and writing the results is looked for. */
 const TRIES = 40;
-/** Measured in an emulated guest: 20 cycles take 7 s, 100 take 35 s. */
+/** Measured in an emulated guest: 10 cycles take 0.7 s, 100 take 7 s. */
 const CYCLES = [
   { cycles: 10, tag: [] },
   { cycles: 100, tag: '@slow' },

@@ -38,6 +38,8 @@ export interface Ran {
   /** The spec file. */
   file: string;
   status: 'skipped' | 'expected' | 'unexpected' | 'flaky';
+  /** Milliseconds, of the last attempt. */
+  duration: number;
   /** Of all attempts. */
   errors: string[];
   attachments: { name: string; path?: string | undefined }[];
@@ -172,6 +174,7 @@ function testsOf(suite: JSONReportSuite): Ran[] {
       title,
       file,
       status,
+      duration: results.at(-1)?.duration ?? Number.NaN,
       errors: results.flatMap(({ errors }) => errors.map(({ message }) => message ?? '')),
       attachments: results.flatMap(({ attachments }) => attachments),
       annotations,
