@@ -28,6 +28,8 @@ interface Way {
 /** Seconds of one run. */
 interface Taken {
   all: number;
+  /** Tests that passed. */
+  tests: number;
   /** Processor time of the emulator, over the number of processors. */
   guests: number;
   /** Likewise, of everything else. */
@@ -72,8 +74,9 @@ test('suite, isolation: the default selection on one strategy against cold boots
       const times = new ProcessorTimes(run.pid);
       const result = await run.result().finally(() => times.stop());
       expect(result.summary.red, 'what went wrong in the suite').toEqual([]);
-      taken.get(way)?.push({ all: result.seconds, ...sharesOf(times.stop()) });
-      if (way === SHARED) tests = result.summary.claims.pass;
+      const passed = result.summary.claims.pass;
+      taken.get(way)?.push({ all: result.seconds, tests: passed, ...sharesOf(times.stop()) });
+      if (way === SHARED) tests = passed;
       facts = factsIn(result);
     }
   }
@@ -90,7 +93,7 @@ test('suite, isolation: the default selection on one strategy against cold boots
     await record(facts, {
       ...common,
       id: way === SHARED ? 'suite' : `suite/other/${key}`,
-      title: `${tests} tests, ${how}`,
+      title: `${samples[0]?.tests} tests, ${how}`,
       samples: samples.map(({ all }) => all),
       baseline,
     });
@@ -98,7 +101,7 @@ test('suite, isolation: the default selection on one strategy against cold boots
       ...common,
       id: `suite/per-test/${key}`,
       title: `one test on average, ${how}`,
-      samples: samples.map(({ all }) => all / tests),
+      samples: samples.map((run) => run.all / run.tests),
       baseline,
     });
     for (const [part, title] of parts) {
