@@ -52,7 +52,7 @@ export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & Isolatio
       default: false,
       workers: 1,
       timeout: 30 * 60_000,
-      use: { targetSpec: guests[0], samples: 31 },
+      use: { targetSpec: guests[0], samples: 64 },
     },
     ...guests.map((guest, place) => ({ ...driverProject(guest), default: place === 0 })),
     ...boards.map((board) => ({ ...driverProject(board), default: false, workers: 1 })),

@@ -4,9 +4,11 @@
  * pages: the further apart, the more the page tables count. How fast it was is reported, not judged.
  */
 import {
+  anonymousSide,
   forEachStrategy,
   mapSideBySide,
   measureThroughput,
+  sideOf,
   test,
   type Kernel,
 } from '../../fixtures/index.ts';
@@ -36,7 +38,11 @@ forEachStrategy(() => {
       { tag: ['@bench', ...(pages === 'small' ? [] : ['@plot'])], lock: '-exclusive-' },
       async ({ agent, buffers, report, samples }) => {
         const buffer = await buffers.allocate({ bytes: BYTES });
-        const { mapped, anonymous } = await mapSideBySide(agent, buffer, pages);
+        const { mapped, anonymous } = await mapSideBySide(
+          agent,
+          sideOf(buffer),
+          anonymousSide(agent, BYTES, pages),
+        );
         const { strategy } = buffers;
         for (const { kernel, stepBytes, what } of patterns) {
           const { a, b, passes } = await measureThroughput(agent, kernel, mapped, anonymous, {
