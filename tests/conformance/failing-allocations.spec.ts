@@ -136,15 +136,13 @@ test('IOC-08 an ioctl in which any allocation fails is refused as documented, an
 
 test('IOC-08 an ioctl for which one kind of kernel memory has run out is refused as documented', async ({
   agent,
-  ready,
   ioctls,
   balanceOf,
 }) => {
   test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
-  const clerk = await ready.startAgent();
   const calls: Expectation[] = [];
   for (const kind of CACHES) {
-    const dry = await DryCache.prepare(clerk, agent, kind);
+    const dry = await DryCache.prepare(agent, kind);
     if (dry === undefined) continue;
     const balance = await balanceOf(`calls without ${kind}`, async () => {
       for (const call of ioctls.calls)
@@ -165,7 +163,6 @@ test('IOC-08 an ioctl for which one kind of kernel memory has run out is refused
     await dry.end();
     await expect(balance).toBalance();
   }
-  await clerk.end();
   const refused = calls.filter(({ outcome }) => outcome?.kind === 'error');
   expect(refused.length, 'calls that were refused').toBeGreaterThan(0);
   await expect(calls).toEndAsExpected();

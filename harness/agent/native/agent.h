@@ -51,7 +51,7 @@ struct verb {
 extern const struct verb file_verbs[], ioctl_verbs[], mapping_verbs[], content_verbs[], sign_verbs[],
 	vma_verbs[], physical_verbs[], kcore_verbs[], process_verbs[], child_verbs[], measure_verbs[],
 	measure_touch_verbs[], measure_exchange_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[],
-	fail_nth_verbs[], fuzz_verbs[], thread_verbs[];
+	failing_verbs[], fuzz_verbs[], thread_verbs[];
 
 /* main.c */
 int serve(void);			/* serves stdin until it ends; returns the exit code */
@@ -151,10 +151,10 @@ int arg_map_flags(struct request *request, int index);
 /* ioctls.c: takes what the last successful ioctl left in its argument; 0 bytes when it was taken. */
 size_t ioctl_argument(uint8_t *data, size_t most);
 
-/* fail_nth.c: around each request. */
-void fail_nth_begin(void);
-void fail_nth_end(void);
-void fail_nth_reset(void);		/* in a new child */
+/* failing.c: around each request. */
+void failing_begin(void);
+void failing_end(void);
+void failing_reset(void);		/* in a new child */
 
 /* clock.c */
 uint64_t now(void);			/* ns, CLOCK_MONOTONIC_RAW */

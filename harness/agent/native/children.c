@@ -51,7 +51,7 @@ static void become_child(int lines, int link)
 	close(lines);
 	input_reset();
 	reply_reset();
-	fail_nth_reset();
+	failing_reset();
 	_exit(serve());
 }
 

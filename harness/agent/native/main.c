@@ -28,7 +28,7 @@ static const struct verb main_verbs[] = {
 static const struct verb *const tables[] = {
 	main_verbs, file_verbs, ioctl_verbs, mapping_verbs, content_verbs, sign_verbs, vma_verbs,
 	physical_verbs, kcore_verbs, process_verbs, child_verbs, measure_verbs, measure_touch_verbs,
-	measure_exchange_verbs, syscall_verbs, bus_master_verbs, repeat_verbs, fail_nth_verbs, fuzz_verbs, thread_verbs,
+	measure_exchange_verbs, syscall_verbs, bus_master_verbs, repeat_verbs, failing_verbs, fuzz_verbs, thread_verbs,
 };
 
 #define TABLES (sizeof(tables) / sizeof(tables[0]))
@@ -113,9 +113,9 @@ void serve_line(struct request *request, char *line)
 		reply_usage("no such verb; help lists them");
 	} else {
 		if (request_fits_usage(request)) {
-			fail_nth_begin();
+			failing_begin();
 			request->verb->run(request);
-			fail_nth_end();
+			failing_end();
 		}
 		if (request->bad)
 			complain(request);
