@@ -4,6 +4,7 @@ export { judgePlacement, resolvePlacement, usualWitnesses, type Resolution } fro
 export { judgeContiguity } from './contiguity.ts';
 export { judgeAlignment, judgeClaim } from './alignment.ts';
 export { judgeMemoryTypes } from './memory-type.ts';
+export { judgeHandOver } from './hand-over.ts';
 export { judgeReach } from './reach.ts';
 export { judgeDisjointness } from './disjointness.ts';
 export { judgeContents } from './contents.ts';

@@ -66,6 +66,32 @@ export interface MemoryTypes {
   }[];
 }
 
+/** Memory that was handed over between the CPU and a device, as the kernel's DMA API was asked to. */
+export interface HandOver {
+  /** As the kernel names it. */
+  device: string;
+  to: 'cpu' | 'device';
+  /** Which way data may have gone since, or will go. */
+  direction: 'both' | 'to-device' | 'from-device';
+  /** As the device sees them. */
+  ranges: readonly { address: number; bytes: number }[];
+}
+
+/** What one call had to hand over, and what it had handed over. */
+export interface HandingOver {
+  call: string;
+  /** Bytes of the buffer, and where the device sees it, if that is known. */
+  buffer: { address?: number; bytes: number };
+  wanted: Pick<HandOver, 'to' | 'direction'> & {
+    /** How often: once for each device that has the buffer. */
+    devices: number;
+    /** First byte in the buffer, and how many. */
+    offset: number;
+    bytes: number;
+  };
+  seen: readonly HandOver[];
+}
+
 /** Which page of a buffer each page of a mapping shows, told by signatures written beforehand. */
 export interface PageOrder {
   label: string;

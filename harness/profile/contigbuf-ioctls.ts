@@ -39,12 +39,16 @@ async function fresh(agent: Agent, values: Situation['values']): Promise<Situati
 async function bound(
   agent: Agent,
   values: Situation['values'],
-  backend: number = abi.backend.CONTIGBUF_BACKEND_AUTO,
+  {
+    backend = abi.backend.CONTIGBUF_BACKEND_AUTO,
+    cache = abi.cache.CONTIGBUF_CACHE_DEFAULT,
+  }: { backend?: number; cache?: number } = {},
 ): Promise<Situation> {
   const situation = await fresh(agent, values);
   const bufferBytes = PAGES * agent.pageBytes;
   const { id } = await call(agent, situation.fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc, {
     backend,
+    cache,
     // So that whoever does not round it up is found out.
     bytes: bufferBytes - 1,
     naming: abi.naming.CONTIGBUF_NAMING_FD,
@@ -220,7 +224,13 @@ const calls: readonly IoctlCall[] = [
     byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
     synchronises: SYNC,
     errors: ['ENOENT'],
-    prepare: (agent) => bound(agent, { flags: SYNC.read | SYNC.write, length: agent.pageBytes }),
+    // Of the memory for which it has something to do.
+    prepare: (agent) =>
+      bound(
+        agent,
+        { flags: SYNC.read | SYNC.write, length: agent.pageBytes },
+        { cache: abi.cache.CONTIGBUF_CACHE_CACHED },
+      ),
   },
   {
     name: 'CONTIGBUF_IOC_EXPORT',
@@ -239,7 +249,8 @@ const calls: readonly IoctlCall[] = [
     makesDmaBuf: { flags: 'fd_flags', readOnly: 0, readWrite: O_RDWR, closeOnExec: O_CLOEXEC },
     errors: ['ENOENT', 'EACCES', 'EOPNOTSUPP', 'EMFILE', 'ENFILE', 'ENOMEM'],
     // Memory that the device tree sets aside need not be fit for it.
-    prepare: (agent) => bound(agent, { fd_flags: O_RDWR | O_CLOEXEC }, abi.backend.CONTIGBUF_BACKEND_PAGES),
+    prepare: (agent) =>
+      bound(agent, { fd_flags: O_RDWR | O_CLOEXEC }, { backend: abi.backend.CONTIGBUF_BACKEND_PAGES }),
   },
 ];
 

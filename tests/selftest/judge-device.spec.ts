@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The judges of what a device can have of a buffer, on saved observations, good and bad. */
 import { expect, test } from '@playwright/test';
-import { judgeMemoryTypes, judgeReach } from '../../harness/judge/judges.ts';
-import type { Finding, MemoryTypes } from '../../harness/judge/observation.ts';
+import { judgeHandOver, judgeMemoryTypes, judgeReach } from '../../harness/judge/judges.ts';
+import type { Finding, HandingOver, HandOver, MemoryTypes } from '../../harness/judge/observation.ts';
+import { handOversIn } from '../../harness/witness/dma-events.ts';
 import { observed, placed } from './data/judge/placements.ts';
 
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
@@ -70,5 +71,82 @@ test.describe('memory types', () => {
     expect(blamed(judgeMemoryTypes(types({ mappings: [] })))).toEqual(['lab: evidence']);
     const hole = { what: 'writable', bytes: 8192, runs: [run('write-combined', 4096)] };
     expect(blamed(judgeMemoryTypes(types({ mappings: [hole] })))).toEqual(['lab: evidence']);
+  });
+});
+
+const handOver = (more: Partial<HandOver> = {}): HandOver => ({
+  ...{ device: 'bufrig-importer', to: 'cpu', direction: 'from-device' },
+  ranges: [{ address: 0x5fe2_0000, bytes: 0x4000 }],
+  ...more,
+});
+const handing = (seen: HandOver[], wanted: Partial<HandingOver['wanted']> = {}): HandingOver => ({
+  call: 'SYNC',
+  buffer: { bytes: 0x4000 },
+  wanted: { to: 'cpu', direction: 'from-device', devices: 1, offset: 0, bytes: 0x4000, ...wanted },
+  seen,
+});
+
+test.describe('memory that is handed over', () => {
+  test('all of it, to each device, or more of the buffer than was asked for', () => {
+    expect(judgeHandOver(handing([handOver(), handOver()], { devices: 2 }))).toEqual([]);
+    expect(judgeHandOver(handing([handOver({ direction: 'both' })], { offset: 64, bytes: 128 }))).toEqual([]);
+    expect(judgeHandOver(handing([], { devices: 0 }))).toEqual([]);
+    const pieces = [
+      { address: 0x5fe2_2000, bytes: 0x2000 },
+      { address: 0x5fe2_0000, bytes: 0x2000 },
+    ];
+    const known = { address: 0x5fe2_0000, bytes: 0x4000 };
+    expect(judgeHandOver({ ...handing([handOver({ ranges: pieces })]), buffer: known })).toEqual([]);
+  });
+
+  test('not at all, the wrong way, in part, to one of two, or to one that is gone', () => {
+    const wrong = [
+      handing([]),
+      handing([handOver({ to: 'device' })]),
+      handing([handOver({ direction: 'to-device' })]),
+      handing([handOver({ ranges: [{ address: 0x5fe2_0000, bytes: 0x3000 }] })]),
+      handing([handOver()], { devices: 2 }),
+      handing([handOver()], { devices: 0 }),
+    ];
+    for (const each of wrong) expect(blamed(judgeHandOver(each))).toEqual(['driver: hand-over']);
+    expect(judgeHandOver(handing([]))[0]?.message).toContain('went 0 times to the cpu, for from-device');
+  });
+
+  test('what is no part of the buffer is named', () => {
+    const buffer = { address: 0x5fe2_1000, bytes: 0x4000 };
+    const [finding] = judgeHandOver({ ...handing([handOver()]), buffer });
+    expect(finding?.message).toContain('what is no part of the buffer (16 KiB at 0x5fe2_1000)');
+  });
+
+  test('the kernel’s words are read, those that are not known are the lab’s trouble', () => {
+    const trace = [
+      '# tracer: nop',
+      '#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION',
+      ' agent-122     [000] .....     6.590161: dma_sync_sg_for_cpu: bufrig-importer dir=FROM_DEVICE dma_addrs={0x5fe20000,0x5fe30000} sizes={0x4000,0x1000}',
+      ' agent-128     [000] .....     7.425385: dma_sync_single_for_device: contigbuf dir=TO_DEVICE dma_addr=5fe24000 size=16384',
+      ' agent-130     [000] .....     8.623685: dma_map_phys: contigbuf dir=BIDIRECTIONAL dma_addr=457a4000 size=16384 phys_addr=457a4000 attrs=NO_WARN',
+      '',
+    ];
+    expect(handOversIn(trace.join('\n'))).toEqual([
+      handOver({
+        ranges: [
+          { address: 0x5fe2_0000, bytes: 0x4000 },
+          { address: 0x5fe3_0000, bytes: 0x1000 },
+        ],
+      }),
+      {
+        ...{ device: 'contigbuf', to: 'device', direction: 'to-device' },
+        ranges: [{ address: 0x5fe2_4000, bytes: 16_384 }],
+      },
+      {
+        ...{ device: 'contigbuf', to: 'device', direction: 'both' },
+        ranges: [{ address: 0x457a_4000, bytes: 16_384 }],
+      },
+    ]);
+    const unknown = ' agent-128     [000] .....     7.4: dma_sync_single_for_device: contigbuf way=UP';
+    expect(() => handOversIn(unknown)).toThrow('in words that are not known');
+    expect(() => handOversIn('CPU:0 [LOST 12 EVENTS]')).toThrow('LOST 12 EVENTS');
+    const ranges = [{ address: Number.NaN, bytes: 0x4000 }];
+    expect(blamed(judgeHandOver(handing([handOver({ ranges })])))).toEqual(['lab: evidence']);
   });
 });

@@ -93,6 +93,9 @@ static int import_begin(struct import *import)
 	import->table = dma_buf_map_attachment_unlocked(import->attachment, DMA_BIDIRECTIONAL);
 	if (IS_ERR(import->table))
 		return PTR_ERR(import->table);
+	/* As whoever looks at what its device wrote; where caches need care, the DMA API's events tell of it. */
+	dma_sync_sgtable_for_cpu(&device->dev, import->table, DMA_BIDIRECTIONAL);
+	dma_sync_sgtable_for_device(&device->dev, import->table, DMA_BIDIRECTIONAL);
 	err = dma_buf_vmap_unlocked(import->dmabuf, &import->map);
 	return err == -EINVAL ? 0 : err;
 }
