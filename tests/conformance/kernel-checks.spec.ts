@@ -7,6 +7,7 @@
 import {
   expect,
   fuzzCalls,
+  isBuiltWith,
   lifetimeOf,
   repeat,
   signedBuffer,
@@ -112,13 +113,4 @@ async function shareWith(importer: string, buffers: Buffers, agent: Agent): Prom
 
 async function locksAreWatched(agent: Agent): Promise<boolean> {
   return /^\s*debug_locks:\s+1$/m.test(await agent.readText(LOCKDEP));
-}
-
-/** Kernels that do not say what they are made of do not look for anything either. */
-async function isBuiltWith(
-  target: { exec: (argv: string[]) => Promise<{ stdout: string }> },
-  option: string,
-): Promise<boolean> {
-  const { stdout } = await target.exec(['zcat', '/proc/config.gz']);
-  return stdout.includes(`\n${option}=y\n`);
 }

@@ -135,14 +135,14 @@ test('PWR-04 a buffer whose name is on its way when the device goes was made bef
   }
 
   async function heldUp(values: Readonly<Record<string, number>>): Promise<void> {
-    const moment = new Moment();
+    const moment = new Moment(await durationOf(values));
     const ends = new Map<Met, string | undefined>();
     for (let tries = 0; tries < TRIES && !ends.has('writing'); tries++) {
       // What a call made that was not held up goes with its process.
       const { page, child } = await StallingPage.make(agent);
       await ioctls.through(child.agent).with(maker, async ({ situation, argument }) => {
         const call = `ioctl-at ${situation.fd} ${maker.request} ${page.address}`;
-        const { met, errno, left } = await page.during(call, argument(values), moment.delay, async () => {
+        const { met, errno, left } = await page.during(call, argument(values), moment, async () => {
           await lifecycle.unbind(binding);
         });
         ends.set(met, errno);
@@ -155,6 +155,15 @@ test('PWR-04 a buffer whose name is on its way when the device goes was made bef
       await page.end();
     }
     expect([...ends.keys()], 'what calls were at when they were held up').toContain('writing');
+  }
+
+  /** @returns milliseconds that the call takes, and asking for it */
+  async function durationOf(values: Readonly<Record<string, number>>): Promise<number> {
+    return ioctls.with(maker, async ({ situation, argument }) => {
+      const begun = performance.now();
+      await agent.ioctl(situation.fd, maker.request, argument(values));
+      return performance.now() - begun;
+    });
   }
 });
 

@@ -154,6 +154,7 @@ size_t ioctl_argument(uint8_t *data, size_t most);
 /* failing.c: around each request. */
 void failing_begin(void);
 void failing_end(void);
+void failing_over(void);		/* the rest of the request is the agent's own business */
 void failing_reset(void);		/* in a new child */
 
 /* clock.c */

@@ -100,8 +100,10 @@ static void drop_line(struct child *child)
 
 static void reply_ending(struct child *child)
 {
-	int status = 0, pidfd = syscall(SYS_pidfd_open, child->pid, 0);
+	int status = 0, pidfd;
 
+	failing_over();
+	pidfd = syscall(SYS_pidfd_open, child->pid, 0);
 	if (pidfd >= 0) {
 		wait_for(pidfd, POLLIN, -1);
 		close(pidfd);
@@ -127,8 +129,10 @@ static void reply_ending(struct child *child)
 /* The child's line as it is, or how it ended; then its number is free again. */
 static void reply_answer(struct child *child)
 {
-	char *line = child_line(child);
+	char *line;
 
+	failing_over();
+	line = child_line(child);
 	if (line) {
 		reply_raw("answer", line, strlen(line));
 		drop_line(child);
@@ -204,6 +208,7 @@ static bool relay(struct child *child, struct request *request)
 {
 	const char *line = request->rest + strspn(request->rest, " ");
 
+	failing_over();
 	line += strcspn(line, " ");
 	line += strspn(line, " ");
 	if (!*line)

@@ -49,13 +49,11 @@ void failing_begin(void)
 }
 
 /* The kernel counts down and stays at 0 once it has let one fail. */
-void failing_end(void)
+void failing_over(void)
 {
 	char text[24] = "";
 	unsigned long left;
 
-	if (--depth)
-		return;
 	if (made_to_fail >= 0)
 		(void)!pwrite(made_to_fail, "0", 1, 0);
 	if (counter < 0)
@@ -70,6 +68,12 @@ void failing_end(void)
 	(void)!pwrite(counter, "0", 1, 0);
 	close(counter);
 	counter = -1;
+}
+
+void failing_end(void)
+{
+	if (--depth == 0)
+		failing_over();
 }
 
 static void close_if_open(int *fd)
