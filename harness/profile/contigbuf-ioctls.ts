@@ -42,13 +42,15 @@ async function bound(
   {
     backend = abi.backend.CONTIGBUF_BACKEND_AUTO,
     cache = abi.cache.CONTIGBUF_CACHE_DEFAULT,
-  }: { backend?: number; cache?: number } = {},
+    flags = 0,
+  }: { backend?: number; cache?: number; flags?: number } = {},
 ): Promise<Situation> {
   const situation = await fresh(agent, values);
   const bufferBytes = PAGES * agent.pageBytes;
   const { id } = await call(agent, situation.fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc, {
     backend,
     cache,
+    flags,
     // So that whoever does not round it up is found out.
     bytes: bufferBytes - 1,
     naming: abi.naming.CONTIGBUF_NAMING_FD,
@@ -132,7 +134,7 @@ const calls: readonly IoctlCall[] = [
       allocated: out,
       reserved,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'], everybody: [] },
     otherwise: namedByOffset,
     tellsBytes: 'allocated',
     errors: ['ENOENT', 'EACCES', 'EEXIST', 'EBUSY', 'EPERM', 'EOVERFLOW', 'ENOMEM'],
@@ -144,7 +146,7 @@ const calls: readonly IoctlCall[] = [
     layout: abi.detach,
     firstBytes: 16,
     roles: { size, flags: noFlags, id: input, reserved },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'], everybody: ['ENOENT'] },
     errors: ['ENOENT'],
     prepare: (agent) => bound(agent, {}),
   },
@@ -154,7 +156,7 @@ const calls: readonly IoctlCall[] = [
     layout: abi.free,
     firstBytes: 16,
     roles: { size, flags: noFlags, id: input, reserved },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'], everybody: ['EACCES'] },
     errors: ['ENOENT', 'EACCES'],
     prepare: (agent) => bound(agent, {}),
   },
@@ -177,7 +179,7 @@ const calls: readonly IoctlCall[] = [
       attached: out,
       reserved,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EACCES'], everybody: [] },
     tellsAbout: 'allocated',
     tellsBytes: 'allocated',
     errors: ['ENOENT', 'EACCES'],
@@ -198,7 +200,7 @@ const calls: readonly IoctlCall[] = [
       dma_addr: out,
       length: out,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EPERM'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EPERM'], everybody: ['EPERM'] },
     tellsPlace: { offset: 'offset', physical: 'phys_addr', device: 'dma_addr', left: 'length' },
     privileged: ['EPERM'],
     errors: ['EPERM', 'ENOENT', 'EACCES'],
@@ -221,7 +223,7 @@ const calls: readonly IoctlCall[] = [
       offset: { kind: 'range', length: 'length' },
       length: input,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'], everybody: ['ENOENT'] },
     synchronises: SYNC,
     errors: ['ENOENT'],
     // Of the memory for which it has something to do.
@@ -245,7 +247,7 @@ const calls: readonly IoctlCall[] = [
       fd: { kind: 'out-descriptor' },
       reserved,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'] },
+    byId: { field: 'id', missing: ['ENOENT'], stranger: ['ENOENT'], everybody: ['ENOENT'] },
     makesDmaBuf: { flags: 'fd_flags', readOnly: 0, readWrite: O_RDWR, closeOnExec: O_CLOEXEC },
     errors: ['ENOENT', 'EACCES', 'EOPNOTSUPP', 'EMFILE', 'ENFILE', 'ENOMEM'],
     // Memory that the device tree sets aside need not be fit for it.
@@ -263,6 +265,7 @@ function allocation(fd: number, pageBytes: number, naming: number): Step {
 export const contigbufIoctls: IoctlAbi = {
   calls,
   header: 'contigbuf.h',
+  forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
   churn: (fd, pageBytes) => [
     allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),
     ioctlStep(fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info.encode({ size: abi.info.bytes })),

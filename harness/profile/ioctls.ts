@@ -12,6 +12,8 @@ export interface IoctlAbi {
   calls: readonly IoctlCall[];
   /** As in `#include <...>`, in one of the profile's folders of headers or the system's. */
   header?: string;
+  /** Makes a buffer that other users may use, as far as each call says. */
+  forEverybody?(agent: Agent): Promise<Situation>;
   /** How a command is refused that the driver does not know. */
   unknown: readonly string[];
   /** How an argument is refused that has bits or values without a meaning. */
@@ -57,8 +59,16 @@ export interface IoctlCall {
   query?: true;
   /** What each field of the layout is for. */
   roles: Readonly<Record<string, FieldRole>>;
-  /** The field that names a buffer; the errors when there is none, and when it is another user's. */
-  byId?: { field: string; missing: readonly string[]; stranger: readonly string[] };
+  /**
+   * The field that names a buffer; the errors when there is none, when it is another user's, and when it is
+   * another user's that {@link IoctlAbi.forEverybody} made: none where such a call succeeds.
+   */
+  byId?: {
+    field: string;
+    missing: readonly string[];
+    stranger: readonly string[];
+    everybody?: readonly string[];
+  };
   /** Tells addresses, or gives rights over all memory: the errors for who lacks the capability. */
   privileged?: readonly string[];
   /** Returns a new descriptor, and not 0. */
@@ -69,7 +79,7 @@ export interface IoctlCall {
   otherwise?: readonly Readonly<Record<string, number>>[];
   /** The field that says how many bytes the buffer is to have. */
   sizedBy?: string;
-  /** Tells facts about a buffer: the field with its size in bytes. */
+  /** Tells facts about a buffer, its name among them: the field with its size in bytes. */
   tellsAbout?: string;
   /** The field in which the call says how many bytes of the buffer can be mapped: whole pages. */
   tellsBytes?: string;

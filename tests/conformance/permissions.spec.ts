@@ -3,7 +3,7 @@
  * PRM: who may open the device, learn where memory lies, and use what belongs to others.
  * Documentation/admin-guide/sysfs-rules.rst; capabilities(7), user_namespaces(7).
  */
-import { expect, forEachStrategy, observed, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, observed, orSkip, test } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import { argumentOf } from '../../harness/profile/ioctls.ts';
@@ -160,6 +160,36 @@ test('PRM-05 SHR-05 another user’s buffer cannot be used by guessing its name'
       ),
     );
   }, byName);
+  await expect(attempts).toEndAsExpected();
+});
+
+test('PRM-05 SHR-05 another user’s buffer can be used as documented when it was made for everybody', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const make = orSkip(ioctls.abi.forEverybody, 'this driver makes no buffers for everybody');
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(
+    async ({ call, argument }) => {
+      const shared = await make(agent);
+      const child = await agent.fork();
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      await child.agent.request('setuid', NOBODY);
+      const named = argument({ [call.byId?.field ?? '']: shared.id ?? 0 });
+      const { everybody = [] } = call.byId ?? {};
+      attempts.push(
+        await observed(
+          `${call.name} with a buffer for everybody`,
+          everybody.length === 0 ? ['success'] : everybody,
+          () => child.agent.ioctl(fd, call.request, named),
+        ),
+      );
+      await child.exit();
+      await shared.end();
+    },
+    ioctls.calls.filter(({ byId }) => byId?.everybody !== undefined),
+  );
   await expect(attempts).toEndAsExpected();
 });
 

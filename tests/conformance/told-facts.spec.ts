@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/** GEO-02, GEO-06: what a driver tells of a buffer's size, and of places inside. */
+/** GEO-02, GEO-06, SHR-05: what a driver tells of a buffer's size, of its name, and of places inside. */
 import { expect, orSkip, test } from '../../fixtures/index.ts';
 
 test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left', async ({
@@ -25,6 +25,24 @@ test('GEO-02 the place of a byte inside follows from that of the first, and so d
         device + inside,
         left - inside,
       ]);
+    }
+  }, telling);
+});
+
+test('SHR-05 whoever is asked about a buffer tells its name, also when it was asked without one', async ({
+  agent,
+  ioctls,
+}) => {
+  const telling = ioctls.calls.filter(
+    ({ tellsAbout, byId, roles }) => tellsAbout !== undefined && roles[byId?.field ?? '']?.kind === 'in-out',
+  );
+  test.skip(telling.length === 0, 'no ioctl of this driver tells the name of a buffer');
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const { field = '' } = call.byId ?? {};
+    const id = orSkip(situation.id, 'the profile does not say how its buffer is named');
+    for (const replaced of [{}, { [field]: id }]) {
+      const { data } = await agent.ioctl(situation.fd, call.request, argument(replaced));
+      expect(call.layout.decode(data)[field], `the name that ${call.name} tells`).toBe(BigInt(id));
     }
   }, telling);
 });
