@@ -129,7 +129,10 @@ struct contigbuf_caps {
 	__aligned_u64 cookie_stride;
 };
 
-/* Other users than the owner may ATTACH, too. */
+/*
+ * Other users than the owner, who made the buffer, may ATTACH, too. A process with
+ * CAP_DAC_OVERRIDE may do to every buffer what its owner may.
+ */
 #define CONTIGBUF_ALLOC_SHARED		(1U << 0)
 #define CONTIGBUF_ALLOC_FLAGS		(CONTIGBUF_ALLOC_SHARED)
 

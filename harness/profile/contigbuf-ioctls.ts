@@ -265,6 +265,7 @@ function allocation(fd: number, pageBytes: number, naming: number): Step {
 export const contigbufIoctls: IoctlAbi = {
   calls,
   header: 'contigbuf.h',
+  rootOwnsAll: true,
   forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
   churn: (fd, pageBytes) => [
     allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),

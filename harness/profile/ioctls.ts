@@ -14,6 +14,8 @@ export interface IoctlAbi {
   header?: string;
   /** Makes a buffer that other users may use, as far as each call says. */
   forEverybody?(agent: Agent): Promise<Situation>;
+  /** Who has CAP_DAC_OVERRIDE may do to every buffer what its owner may. */
+  rootOwnsAll?: true;
   /** How a command is refused that the driver does not know. */
   unknown: readonly string[];
   /** How an argument is refused that has bits or values without a meaning. */

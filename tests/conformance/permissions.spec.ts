@@ -3,10 +3,10 @@
  * PRM: who may open the device, learn where memory lies, and use what belongs to others.
  * Documentation/admin-guide/sysfs-rules.rst; capabilities(7), user_namespaces(7).
  */
-import { expect, forEachStrategy, observed, orSkip, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, observed, orSkip, test, type Ioctls } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
-import { argumentOf } from '../../harness/profile/ioctls.ts';
+import { argumentOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
 /** Nobody in particular; has no rights and owns nothing. */
 const NOBODY = 65_534;
@@ -198,27 +198,27 @@ test('PRM-05 who works with another user’s rights has those of that user, to w
   driver,
   ioctls,
 }) => {
-  // Those that the rights decide, and no capability.
-  const deciding = ioctls.calls.filter(
-    ({ byId, privileged }) =>
-      byId !== undefined &&
-      privileged === undefined &&
-      byId.stranger.every((errno) => !byId.missing.includes(errno)),
-  );
+  const deciding = decidedByRights(ioctls);
   test.skip(deciding.length === 0, 'rights to a buffer decide nothing in this driver');
   const child = await agent.fork();
   // The group stays, by which it may open the node.
   await child.agent.request('seteuid', NOBODY);
-  const attempts: Expectation[] = [];
-  await ioctls.through(child.agent).forEach(async ({ call, situation, argument }) => {
-    const other = await child.agent.open(driver.profile.device, 'rdwr');
-    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
-    const what = `${call.name} with a buffer of its own, by its name`;
-    attempts.push(await observed(what, ['success'], () => child.agent.ioctl(other, call.request, named)));
-    await child.agent.close(other);
-  }, deciding);
+  const { device } = driver.profile;
+  await expect(await byName(ioctls.through(child.agent), deciding, child.agent, device)).toEndAsExpected();
   await child.exit();
-  await expect(attempts).toEndAsExpected();
+});
+
+test('PRM-05 root has the rights of the owner to every buffer', async ({ agent, driver, ioctls }) => {
+  const deciding = decidedByRights(ioctls);
+  test.skip(
+    deciding.length === 0 || ioctls.abi.rootOwnsAll !== true,
+    'no right of root is documented for this driver',
+  );
+  const child = await agent.fork();
+  await child.agent.request('seteuid', NOBODY);
+  const { device } = driver.profile;
+  await expect(await byName(ioctls.through(child.agent), deciding, agent, device)).toEndAsExpected();
+  await child.exit();
 });
 
 test('PRM-06 root of a user namespace of one’s own has no right to the buffers of others', async ({
@@ -269,6 +269,34 @@ test('PRM-06 root of a user namespace of one’s own has no right to addresses',
   }
   await expect(attempts).toEndAsExpected();
 });
+
+/** Calls that the rights to a buffer decide, and no capability. */
+function decidedByRights({ calls }: Ioctls): IoctlCall[] {
+  return calls.filter(
+    ({ byId, privileged }) =>
+      byId !== undefined &&
+      privileged === undefined &&
+      byId.stranger.every((errno) => !byId.missing.includes(errno)),
+  );
+}
+
+/** What `who` may do with the names of buffers that somebody made. */
+async function byName(
+  made: Ioctls,
+  calls: readonly IoctlCall[],
+  who: Agent,
+  device: string,
+): Promise<Expectation[]> {
+  const attempts: Expectation[] = [];
+  await made.forEach(async ({ call, situation, argument }) => {
+    const other = await who.open(device, 'rdwr');
+    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+    const trying = () => who.ioctl(other, call.request, named);
+    attempts.push(await observed(`${call.name} with a buffer by its name`, ['success'], trying));
+    await who.close(other);
+  }, calls);
+  return attempts;
+}
 
 /** Those of these files that the agent's user may read, with their text. */
 async function readable(agent: Agent, files: readonly string[]): Promise<{ source: string; text: string }[]> {
