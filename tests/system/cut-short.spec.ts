@@ -2,12 +2,15 @@
 /** Runs that are cut short leave no process, no port and no folder on this machine; nor do two at once meet. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { leftOf, tracesOf, type Traces } from '../../harness/faults/traces.ts';
-import type { RigRun } from './rig-run.ts';
+import { projectFolder, type RigRun } from './rig-run.ts';
 import { expect, test } from './system-test.ts';
 
 /** Tests of a second and more each, so that the run is in the middle of one when it is cut short. */
 const LONG = 'fd-per-buffer.*(LIF-01|ZER-01|GEO-07)';
+/** Milliseconds after which a test that began is at its first call. */
+const UNDER_WAY = 5000;
 /** Milliseconds for the last trace to go. */
 const GONE_LIMIT = 60_000;
 
@@ -79,6 +82,20 @@ test('Ctrl-C leaves nothing behind but the reports', async ({ rig }) => {
   expect(summary.colour).toBe('lab');
   for (const report of ['html/index.html', 'junit.xml', 'allure/index.html'])
     expect(existsSync(join(run.folder, 'reports', report)), report).toBe(true);
+  await expectNothingLeft(run, traces);
+});
+
+test('Ctrl-C does not wait for a call that the driver does not come back from', async ({ rig }) => {
+  const diff = join(projectFolder, 'tests', 'system', 'diffs', 'sleeps-in-info.diff');
+  const grep = 'fd-per-buffer.*(BND-15 2000|BND-01 the bytes that rounding up adds)';
+  const run = rig.start({ project: 'qemu-arm64', grep, env: { BUFRIG_DRIVER_DIFF: diff } });
+  const traces = await inTheMiddle(run);
+  await sleep(UNDER_WAY);
+  process.kill(run.pid, 'SIGINT');
+  const { code, summary } = await run.result();
+  expect(code).toBe(130);
+  // Who waited for an answer would tell of a hang.
+  expect(summary.claims).toMatchObject({ pass: 1, fail: 0, crash: 0, hang: 0, 'not-run': 1 });
   await expectNothingLeft(run, traces);
 });
 
