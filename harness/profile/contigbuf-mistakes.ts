@@ -61,6 +61,14 @@ function synchronising(on: Act['on']): Act {
   return { on, request: requests.CONTIGBUF_IOC_SYNC, argument: about(abi.sync, { flags: 1, length: 1 }) };
 }
 
+function asking(on: Act['on']): Act {
+  return { on, request: requests.CONTIGBUF_IOC_INFO, argument: about(abi.info) };
+}
+
+function resolving(on: Act['on']): Act {
+  return { on, request: requests.CONTIGBUF_IOC_RESOLVE, argument: about(abi.resolve) };
+}
+
 /** The same, about the buffer that the file is. */
 function nameless(act: Act): Act {
   return { ...act, argument: () => act.argument(0n) };
@@ -70,7 +78,21 @@ function about(layout: Layout, values: Readonly<Record<string, number>> = {}): A
   return (id) => layout.encode({ size: layout.bytes, id, ...values });
 }
 
+/** Calls without a name are about the buffer that the file is. */
+const onNoBuffer: readonly Plan[] = [
+  { name: 'INFO', act: asking },
+  { name: 'RESOLVE', act: resolving },
+  { name: 'SYNC', act: synchronising },
+  { name: 'EXPORT', act: (on: Act['on']) => exporting(on, O_RDWR) },
+  { name: 'DETACH', act: detaching },
+  { name: 'FREE', act: freeing },
+].map(({ name, act }) => ({
+  says: `${name} without a name on a file whose buffers have offsets`,
+  ...{ error: 'ENOENT', first: COOKIE, wrong: nameless(act('first')) },
+}));
+
 const plans: readonly Plan[] = [
+  ...onNoBuffer,
   { says: 'ALLOC for a file that is a buffer', error: 'EBUSY', first: FD, wrong: allocating('first', FD) },
   {
     says: 'ALLOC by offset for a file that is a buffer',
