@@ -13,7 +13,7 @@ import { loadDriver, unloadDriver } from '../profile/loaded-driver.ts';
 import type { FileRun } from '../measure/lines-run.ts';
 import type { DriverProfile } from '../profile/profile.ts';
 import type { TargetSource } from '../target/source.ts';
-import type { Target } from '../target/target.ts';
+import type { Target, TargetFacts } from '../target/target.ts';
 import { Undo } from '../undo.ts';
 import { countedLines } from './counted-lines.ts';
 import { codeOf, looksForLostMemory, lostMemory } from './lost-memory.ts';
@@ -63,6 +63,7 @@ export class ReadyTargets implements Making<ReadyTarget> {
   readonly #files: DriverFiles;
   readonly #onLinesRun: (files: readonly FileRun[]) => Promise<void>;
   readonly #made = new Map<ReadyTarget, Made>();
+  #facts: TargetFacts | undefined;
 
   /** @param onLinesRun told which lines of the driver ran, for each target on which it counts them */
   constructor(
@@ -81,6 +82,11 @@ export class ReadyTargets implements Making<ReadyTarget> {
 
   get ahead(): boolean {
     return this.#source.pristine;
+  }
+
+  /** Of the target that was made last, and so of the next one; undefined before the first. */
+  get foreseenFacts(): TargetFacts | undefined {
+    return this.#facts;
   }
 
   /** @throws LabError, DriverError or KernelCrash, by who is to blame */
@@ -142,6 +148,7 @@ export class ReadyTargets implements Making<ReadyTarget> {
   }
 
   async #prepare(target: Target): Promise<Made> {
+    this.#facts = target.facts;
     const program = await buildAgent(this.#cache, architectureOfPrograms(target.facts));
     const agentPath = await target.put(await readFile(program), 'agent');
     const startAny = agentStarter(target, agentPath);
