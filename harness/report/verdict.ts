@@ -72,8 +72,10 @@ export function judgeResult(test: TestCase, result: TestResult): Judged {
     candidates.push({ verdict: 'fail', cause: message, undeclared: false });
   }
   // A failure that was declared beforehand is what the test is there for; what broke beside it is not.
-  const unexpected = result.status === test.expectedStatus ? [] : result.errors;
-  candidates.push(...unexpected.map(judgeError));
+  const unexpected = result.status === test.expectedStatus ? [] : result.errors.map(judgeError);
+  // Whoever interrupts a run takes its machines from it, so their loss afterwards is no trouble of the lab.
+  const interrupted = result.status === 'interrupted';
+  candidates.push(...unexpected.filter(({ verdict }) => !(interrupted && verdict === 'infra')));
 
   const judged = strongest(candidates);
   if (judged === undefined) return { verdict: 'infra', cause: 'it left no outcome', undeclared: false };

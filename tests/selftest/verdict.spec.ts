@@ -149,6 +149,20 @@ test.describe('one taxonomy', () => {
     expect(run.stdout).toContain('outside any test');
   });
 
+  test('what breaks because the run was interrupted says nothing about the lab', async ({ suites }) => {
+    const run = await suites.run({
+      'tests/conformance/physical-contiguity.spec.ts': claims(`
+        test.afterEach(() => { throw rigError('LabError [LINK_LOST]', 'the rig dropped the connection'); });
+        test('GEO-01 is under way', async () => {
+          process.kill(process.ppid, 'SIGINT');
+          await new Promise(() => {});
+        });
+      `),
+    });
+    expect(run.code).toBe(130);
+    expect(summaryOf(run).red).toMatchObject([{ claim: 'GEO-01', verdict: 'not-run', cause: 'interrupted' }]);
+  });
+
   test('a retry heals a red lab, and nothing else', async ({ suites }) => {
     const files = {
       'tests/conformance/a.spec.ts': claims(`
