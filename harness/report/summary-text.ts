@@ -3,6 +3,9 @@
 import { describeDriver, describeTarget } from './outcome.ts';
 import { blamesLab, total, type Counts, type Red, type RunSummary } from './run-summary.ts';
 
+/** Names of tests that are told of those that did not run; summary.json has all. */
+const NAMES_TOLD = 12;
+
 /** Several lines; the last is `N passed, N failed`, where everything red counts as failed. */
 export function summaryText(summary: RunSummary): string {
   const { claims, rig, targets, drivers, red, isolation, deviations, notRun, errors } = summary;
@@ -21,7 +24,11 @@ export function summaryText(summary: RunSummary): string {
     ...(total(rig) === 0 ? [] : [`The rig's own tests: ${counted(rig)}.`]),
     ...section('The driver is red', [...driverRed.map(line), ...outsideDriver]),
     ...section('The rig is red: mend it before believing its verdicts', rigRed.map(line)),
-    ...section('The lab is red: these say nothing about the driver', [...labRed.map(line), ...outsideLab]),
+    ...section('The lab is red: these say nothing about the driver', [
+      ...labRed.filter(({ verdict }) => verdict !== 'not-run').map(line),
+      ...outsideLab,
+    ]),
+    ...section('Not run, and nobody declared why', undeclared(labRed)),
     ...section('Deviates as recorded in the profile', recorded(deviations)),
     ...section('Not run, with a declared reason', reasons(notRun)),
     '',
@@ -56,6 +63,19 @@ function outsideTests({ verdict, cause }: RunSummary['errors'][number]): string 
   return `  ${verdict.padEnd(7)} outside any test\n          ${cause}`;
 }
 
+/** One entry per cause, with some of the names: whoever cuts a run short knows that the rest did not run. */
+function undeclared(red: readonly Red[]): string[] {
+  const causes = namesBy(
+    red.filter(({ verdict }) => verdict === 'not-run').map((one) => ({ ...one, reason: one.cause })),
+  );
+  return [...causes].map(([cause, names]) => {
+    const distinct = [...new Set(names)];
+    const more = distinct.length > NAMES_TOLD ? ', and others that summary.json lists' : '';
+    const told = distinct.slice(0, NAMES_TOLD).join(', ');
+    return `  ${String(names.length).padEnd(7)} ${cause}\n          ${told}${more}`;
+  });
+}
+
 /** One line per record: one mistake of a driver makes several checks fail. */
 function recorded(deviations: RunSummary['deviations']): string[] {
   return reasons(deviations.map((one) => ({ ...one, reason: one.cause })));
@@ -63,9 +83,14 @@ function recorded(deviations: RunSummary['deviations']): string[] {
 
 /** One line per reason: a capability that a target lacks keeps dozens of tests from running. */
 function reasons(notRun: RunSummary['notRun']): string[] {
+  return [...namesBy(notRun)].map(([reason, names]) => `  ${[...new Set(names)].join(', ')}: ${reason}`);
+}
+
+/** The claims, or titles where there is none, of what has the same reason. */
+function namesBy(all: readonly Pick<RunSummary['notRun'][number], 'reason' | 'claim' | 'title'>[]) {
   const byReason = new Map<string, string[]>();
-  for (const { reason, claim, title } of notRun) {
+  for (const { reason, claim, title } of all) {
     byReason.set(reason, [...(byReason.get(reason) ?? []), claim === '' ? title : claim]);
   }
-  return [...byReason].map(([reason, names]) => `  ${[...new Set(names)].join(', ')}: ${reason}`);
+  return byReason;
 }

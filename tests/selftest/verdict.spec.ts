@@ -80,8 +80,9 @@ test.describe('one taxonomy', () => {
     expect(text).toMatch(/The driver is red \(6\)\n {2}crash/);
     expect(text).toContain('KASAN: use-after-free in contigbuf_release');
     expect(text).toContain('The rig is red: mend it before believing its verdicts (1)');
-    expect(text).toContain('The lab is red: these say nothing about the driver (3)');
+    expect(text).toContain('The lab is red: these say nothing about the driver (2)');
     expect(text).toContain('LabError [LINK_LOST]: the SSH link broke');
+    expect(text).toMatch(/Not run, and nobody declared why \(1\)\n {2}1 {7}never started: .*\n {10}BND-05\n/);
     expect(text).toContain('GEO-11: the target has no IOMMU');
     expect(text.trimEnd().split('\n').at(-1)).toBe('3 passed, 10 failed');
 
