@@ -9,7 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#if defined(__has_include) && __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
 
 /* Of the calling thread, so that a forked child opens its own. */
 #define FAIL_NTH "/proc/thread-self/fail-nth"
@@ -31,6 +35,21 @@ static void grow_stack(void)
 
 	for (size_t at = 0; at < sizeof(room); at += 1024)
 		room[at] = 0;
+}
+
+/*
+ * On its way back to a process the kernel writes to what the C library registered for restartable sequences. After a
+ * fork that is a page to be copied, and a failure to do so kills (kernel/rseq.c: __rseq_handle_notify_resume).
+ */
+static void leave_restartable_sequences(void)
+{
+#ifdef RSEQ_SIG
+	char *registered = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	/* Who has left already is told so. */
+	if (__rseq_size)
+		(void)!syscall(SYS_rseq, registered, sizeof(struct rseq), RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+#endif
 }
 
 /* Right before a request is carried out: what the agent itself allocates must not be counted. */
@@ -106,6 +125,8 @@ static void verb_fail_nth(struct request *request)
 		return;
 	if (wanted && access(FAIL_NTH, W_OK))
 		return reply_error("access");
+	if (wanted)
+		leave_restartable_sequences();
 	reply_u64("failed", failed);
 	reply_u64("counted", most);
 	nth = wanted;
@@ -124,6 +145,7 @@ static void verb_make_it_fail(struct request *request)
 	}
 	if (!wanted)
 		return;
+	leave_restartable_sequences();
 	made_to_fail = open(MAKE_IT_FAIL, O_RDWR | O_CLOEXEC);
 	if (made_to_fail < 0)
 		reply_error("open");
