@@ -276,8 +276,7 @@ for (const { cycles, opens, tag } of GOINGS) {
   test(
     `CON-08 opening while the device goes and comes ${cycles} times succeeds, or is refused`,
     { tag },
-    async ({ agent, driver, lifecycle, balanceOf }) => {
-      const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
+    async ({ agent, driver, lifecycle, balanceOf, binding }) => {
       const balance = await balanceOf('opening against unbinding', async () => {
         const children = await Promise.all(Array.from({ length: 2 }, () => agent.fork()));
         for (const child of children) {

@@ -10,7 +10,6 @@ import {
   expect,
   failingNth,
   forEachStrategy,
-  orSkip,
   test,
 } from '../../fixtures/index.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
@@ -72,9 +71,9 @@ test('RES-05 any allocation of the kernel may fail while a device is given to th
   agent,
   driver,
   lifecycle,
+  binding,
 }) => {
   test.skip(!(await canFailAllocations(agent)), 'the kernel has no fault injection (CONFIG_FAILSLAB)');
-  const binding = orSkip(driver.profile.system.binding, 'the driver has no device that can be taken from it');
   const open = () => agent.attempt(() => agent.open(driver.profile.device, 'rdwr'));
   const bind = await agent.open(`${binding.driver}/bind`, 'wronly');
   const name = await lifecycle.unbind(binding);

@@ -183,12 +183,11 @@ test('LIF-07 nor does it matter where the memory comes from', async ({ buffers, 
 });
 
 test('LIF-07 PWR-05 nor do devices that come and go leave anything there, with buffers alive', async ({
-  driver,
   ioctls,
   agent,
   lifecycle,
+  binding,
 }) => {
-  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const maker = orSkip(
     ioctls.calls.find(({ makesBuffer }) => makesBuffer),
     'no ioctl of this driver makes a buffer',

@@ -29,11 +29,10 @@ const CYCLES = [
 
 forEachStrategy(() => {
   test('PWR-03 mappings keep to what is documented when their device goes', async ({
-    driver,
     buffers,
     lifecycle,
+    binding,
   }) => {
-    const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
     const mapping = await (await buffers.allocate({ bytes: 2 * MIB })).map();
     const nonce = newNonce();
     await mapping.sign(nonce, 0);
@@ -57,9 +56,9 @@ test('PWR-03 what the system shows of a device goes with it, and knows nothing o
   agent,
   buffers,
   lifecycle,
+  binding,
 }) => {
   const { system, device } = driver.profile;
-  const binding = orSkip(system.binding, 'the driver cannot be taken from its device');
   const { listing, alive } = system;
   const files = [device, ...Object.values(alive), ...(listing === undefined ? [] : [listing.file])];
   const opened = (accepted: string) => (path: string) =>
@@ -83,12 +82,11 @@ test('PWR-03 what the system shows of a device goes with it, and knows nothing o
 });
 
 test('PWR-04 files that were open when the device went are good for nothing but closing', async ({
-  driver,
   ioctls,
   agent,
   lifecycle,
+  binding,
 }) => {
-  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const attempts: Expectation[] = [];
   for (const call of ioctls.calls) {
     await ioctls.with(call, async ({ situation, argument }) => {
@@ -112,13 +110,12 @@ test('PWR-04 files that were open when the device went are good for nothing but 
 });
 
 test('PWR-04 a buffer whose name is on its way when the device goes was made before, or not at all', async ({
-  driver,
   ioctls,
   agent,
   lifecycle,
   balanceOf,
+  binding,
 }) => {
-  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
   const maker = orSkip(
     ioctls.calls.find(({ makesBuffer, sizedBy }) => makesBuffer && sizedBy !== undefined),
     'no ioctl of this driver makes a buffer of a size',
@@ -167,8 +164,7 @@ test('PWR-04 a buffer whose name is on its way when the device goes was made bef
   }
 });
 
-test('PWR-04 a device that is gone cannot be opened', async ({ driver, agent, lifecycle }) => {
-  const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
+test('PWR-04 a device that is gone cannot be opened', async ({ driver, agent, lifecycle, binding }) => {
   const opening = { description: 'open() of the node', run: () => agent.open(driver.profile.device, 'rdwr') };
   await lifecycle.unbind(binding);
   await expect(opening).toFailWith([...binding.gone, 'ENOENT', 'ENXIO']);
@@ -180,8 +176,7 @@ for (const { cycles, tag } of CYCLES) {
   test(
     `PWR-05 unbinding and binding again works ${cycles} times, with buffers alive`,
     { tag },
-    async ({ driver, ioctls, agent, lifecycle, balanceOf }) => {
-      const binding = orSkip(driver.profile.system.binding, 'the driver cannot be taken from its device');
+    async ({ ioctls, agent, lifecycle, balanceOf, binding }) => {
       const balance = await balanceOf(`${cycles} cycles of unbinding and binding`, async () => {
         for (let cycle = 0; cycle < cycles; cycle++) {
           const call = ioctls.calls[cycle % ioctls.calls.length];
