@@ -26,7 +26,10 @@ forEachStrategy(() => {
     const page = mapped.mapping.page(BAD);
     const [there] = await pageTables(page);
     const offline = await agent.attempt(() => agent.open(OFFLINE, 'wronly'));
-    test.skip(offline.errno === 'ENOENT', 'the kernel takes no page for bad (CONFIG_MEMORY_FAILURE)');
+    test.skip(
+      offline.errno === 'ENOENT',
+      'the kernel takes no page for bad (CONFIG_MEMORY_FAILURE, CONFIG_MEMORY_HOTPLUG)',
+    );
     expect(there, 'where the page lies').toBeDefined();
     const address = there?.physicalAddress ?? Number.NaN;
     const physical = Buffer.from(`0x${address.toString(16)}`);

@@ -35,6 +35,12 @@ const COMINGS = 5;
  */
 const OBJECTS_A_LIFE = 0.5;
 
+/**
+ * Places in the kernel's address space are given back when many have come together (mm/vmalloc.c:
+ * free_vmap_area_noflush); what else describes such a mapping (vm_struct) goes at once, and is counted.
+ */
+const GIVEN_BACK_LATE = 'vmap_area';
+
 /** Of free memory, while something is done over and over. @param settled whether what is gone is really gone */
 type FreeCourse = (settled: boolean) => Promise<Course>;
 
@@ -60,7 +66,8 @@ async function fullestCache(agent: Agent, live: () => Promise<void>, lives: numb
     if (sample > 0) await live();
     counts.push(orSkip(await objectsInUse(agent), 'the kernel does not tell of its caches (/proc/slabinfo)'));
   }
-  const courses = [...(counts[0]?.keys() ?? [])].map((cache): Course => ({
+  const caches = [...(counts[0]?.keys() ?? [])].filter((cache) => cache !== GIVEN_BACK_LATE);
+  const courses = caches.map((cache): Course => ({
     label: `objects in ${cache}`,
     unit: 'objects',
     samples: counts.map((count, sample) => ({ rounds: sample * lives, value: count.get(cache) ?? 0 })),
