@@ -13,7 +13,6 @@ import {
   objectsInUse,
   orSkip,
   repeat,
-  settleMemory,
   test,
   type Agent,
   type Buffers,
@@ -35,28 +34,16 @@ const COMINGS = 5;
  */
 const OBJECTS_A_LIFE = 0.5;
 
-/**
- * Places in the kernel's address space are given back when many have come together (mm/vmalloc.c:
- * free_vmap_area_noflush); what else describes such a mapping (vm_struct) goes at once, and is counted.
- */
-const GIVEN_BACK_LATE = 'vmap_area';
-
-/** Of free memory, while something is done over and over. @param settled whether what is gone is really gone */
-type FreeCourse = (settled: boolean) => Promise<Course>;
-
 /** Does `round` many times and looks at the free memory in between. */
-function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): FreeCourse {
-  return async (settled) => {
-    const course: Course = { label: 'free memory', unit: 'bytes', samples: [] };
-    // What is allocated once and kept, is allocated here.
-    for (let i = 0; i < 6; i++) await round();
-    for (let sample = 0; sample < SAMPLES; sample++) {
-      if (settled) await settleMemory(agent);
-      course.samples.push({ rounds: sample * rounds, value: await freeBytes(agent) });
-      for (let i = 0; i < rounds; i++) await round();
-    }
-    return course;
-  };
+async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
+  const course: Course = { label: 'free memory', unit: 'bytes', samples: [] };
+  // What is allocated once and kept, is allocated here.
+  for (let i = 0; i < 6; i++) await round();
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    course.samples.push({ rounds: sample * rounds, value: await freeBytes(agent) });
+    for (let i = 0; i < rounds; i++) await round();
+  }
+  return course;
 }
 
 /** Of the kernel's caches the one whose objects become more, or fewer, while buffers live and go. */
@@ -66,8 +53,7 @@ async function fullestCache(agent: Agent, live: () => Promise<void>, lives: numb
     if (sample > 0) await live();
     counts.push(orSkip(await objectsInUse(agent), 'the kernel does not tell of its caches (/proc/slabinfo)'));
   }
-  const caches = [...(counts[0]?.keys() ?? [])].filter((cache) => cache !== GIVEN_BACK_LATE);
-  const courses = caches.map((cache): Course => ({
+  const courses = [...(counts[0]?.keys() ?? [])].map((cache): Course => ({
     label: `objects in ${cache}`,
     unit: 'objects',
     samples: counts.map((count, sample) => ({ rounds: sample * lives, value: count.get(cache) ?? 0 })),
@@ -84,17 +70,19 @@ async function expectLevel(course: () => Promise<Course>, allowed: number): Prom
 }
 
 /**
- * Memory that comes back is no loss: who clears ranges of it for buffers has the kernel let go of what it kept there,
- * and KASAN keeps what is gone for a while (mm/kasan/quarantine.c). To settle that before each sample takes long, so
- * it is left to those that say something is lost.
+ * Memory that comes back is no loss: who clears ranges of it for buffers has the kernel let go of what it kept there.
  * @param idle the same without the driver: what is lost there, too, is not the driver's
  */
-async function expectNoLoss(course: FreeCourse, allowed: number, idle?: FreeCourse): Promise<void> {
-  let taken = await course(false);
-  for (let time = 1; time < TIMES && slopeOf(taken) < -allowed; time++) taken = await course(true);
+async function expectNoLoss(
+  course: () => Promise<Course>,
+  allowed: number,
+  idle?: () => Promise<Course>,
+): Promise<void> {
+  let taken = await course();
+  for (let time = 1; time < TIMES && slopeOf(taken) < -allowed; time++) taken = await course();
   // What is no course, a single sample for example, is no evidence either, and has no slope.
   if (slopeOf(taken) > 0) return;
-  const lost = slopeOf(taken) < -allowed && idle !== undefined ? Math.min(0, slopeOf(await idle(true))) : 0;
+  const lost = slopeOf(taken) < -allowed && idle !== undefined ? Math.min(0, slopeOf(await idle())) : 0;
   await expect(taken).toStayLevel(allowed, lost);
 }
 
@@ -124,7 +112,7 @@ forEachStrategy(() => {
       await Promise.all(mapped.map((each) => each.unmap()));
       await Promise.all(some.map((buffer) => buffer.release()));
     };
-    await expectNoLoss(courseOf(agent, 4, round), 2 * pageBytes);
+    await expectNoLoss(() => courseOf(agent, 4, round), 2 * pageBytes);
   });
 
   test('LIF-07 nor do many hundred lives leave anything among the kernel’s small objects', async ({
@@ -144,7 +132,7 @@ forEachStrategy(() => {
   test('LIF-07 nor does leaving out steps before the descriptor is closed', async ({ buffers, agent }) => {
     const { pageBytes } = buffers;
     const round = () => Promise.all([0, 1, 2, 3, 4].map((steps) => useBuffer(buffers, 3 * pageBytes, steps)));
-    await expectNoLoss(courseOf(agent, 3, round), 2 * pageBytes);
+    await expectNoLoss(() => courseOf(agent, 3, round), 2 * pageBytes);
   });
 
   test('LIF-06 a process that is killed at any point leaves nothing', async ({ buffers, agent }) => {
@@ -164,7 +152,11 @@ forEachStrategy(() => {
       await child.kill();
     };
     const idle = async () => (await agent.fork()).kill();
-    await expectNoLoss(courseOf(agent, 3, kill), bytes / 4, courseOf(agent, 3, idle));
+    await expectNoLoss(
+      () => courseOf(agent, 3, kill),
+      bytes / 4,
+      () => courseOf(agent, 3, idle),
+    );
   });
 });
 
@@ -185,11 +177,11 @@ test('LIF-07 nor does it matter where the memory comes from', async ({ buffers, 
       const some = await Promise.all([1, 2, 3, 4].map(() => buffers.allocate({ bytes, memory })));
       await Promise.all(some.map((buffer) => buffer.release()));
     };
-    await expectNoLoss(courseOf(agent, 3, round), 2 * pageBytes);
+    await expectNoLoss(() => courseOf(agent, 3, round), 2 * pageBytes);
   }
 });
 
-test('LIF-07 PWR-05 nor do devices that come and go leave anything there, with buffers alive', async ({
+test('LIF-07 PWR-05 devices that come and go, with buffers alive, leave nothing among the kernel’s small objects', async ({
   ioctls,
   agent,
   lifecycle,
@@ -228,6 +220,6 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
       ]);
       expect(steps).toEqual(steps.map(() => ({ ok: IMPORTS, failed: {} })));
     };
-    await expectNoLoss(courseOf(agent, 1, round), 4 * pageBytes);
+    await expectNoLoss(() => courseOf(agent, 1, round), 4 * pageBytes);
   });
 });

@@ -51,7 +51,7 @@ struct verb {
 extern const struct verb file_verbs[], ioctl_verbs[], mapping_verbs[], content_verbs[], sign_verbs[],
 	vma_verbs[], physical_verbs[], kcore_verbs[], process_verbs[], child_verbs[], measure_verbs[],
 	measure_touch_verbs[], measure_exchange_verbs[], syscall_verbs[], bus_master_verbs[], repeat_verbs[],
-	failing_verbs[], fuzz_verbs[], thread_verbs[];
+	failing_verbs[], fuzz_verbs[], thread_verbs[], settle_verbs[];
 
 /* main.c */
 int serve(void);			/* serves stdin until it ends; returns the exit code */
