@@ -27,7 +27,8 @@ static bool tell(const char *path, const char *text)
 /*
  * What vfree() was given keeps its addresses, and KASAN's shadow of them, until there is enough of it (mm/vmalloc.c:
  * lazy_max_pages), or memory becomes read-only (arch/arm64/mm/pageattr.c: change_memory_common; x86 likewise:
- * change_page_attr_set_clr), as that of a socket's filter does (include/linux/filter.h: bpf_prog_lock_ro).
+ * change_page_attr_set_clr). That of a socket's filter does (include/linux/filter.h: bpf_prog_lock_ro), unless the
+ * kernel only has translated ones (CONFIG_BPF_JIT_ALWAYS_ON), which share what was made read-only before.
  */
 static void give_back_addresses(void)
 {
