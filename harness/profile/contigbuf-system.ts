@@ -2,8 +2,8 @@
 /** contigbuf in sysfs and debugfs; driver/README.md is the source. */
 import { DEVICE } from './contigbuf-call.ts';
 import { DriverError } from '../errors.ts';
-import type { CacheMode } from './profile.ts';
-import type { Binding, Listed, SystemView } from './system.ts';
+import type { CacheMode, StrategyName } from './profile.ts';
+import type { Binding, Listed, OpenFile, SystemView } from './system.ts';
 
 const instance = (number: number) => `contigbuf${number === 0 ? '' : number}`;
 
@@ -41,6 +41,26 @@ function listed(text: string): Listed[] {
   });
 }
 
+const strategies: Readonly<Record<string, StrategyName>> = {
+  fd: 'fd-per-buffer',
+  cookie: 'offset-cookie',
+  aperture: 'offset-aperture',
+  physical: 'offset-physical',
+};
+
+/** A name and a tab before each value; a line for each buffer. */
+function openFile(fdinfo: string): OpenFile | undefined {
+  const values = (name: string) =>
+    [...fdinfo.matchAll(new RegExp(`^${name}:\\t(.*)$`, 'gm'))].map(([, value = '']) => value);
+  const [naming] = values('naming');
+  if (naming === undefined) return undefined;
+  const buffers = values('buffer').map((value) => {
+    const [id, bytes] = value.split(' ').map(Number);
+    return { name: id === 0 ? undefined : id, allocatedBytes: bytes ?? Number.NaN };
+  });
+  return { chargedBytes: Number(values('charged')[0]), strategy: strategies[naming], buffers };
+}
+
 export const contigbufSystem: SystemView = {
   nodeMode: 0o660,
   shown: ['/sys/class/contigbuf/contigbuf/', '/sys/module/contigbuf/', '/sys/kernel/debug/contigbuf/'],
@@ -53,6 +73,7 @@ export const contigbufSystem: SystemView = {
     refused: `/sys/class/contigbuf/${instance(0)}/refused`,
   },
   listing: { file: '/sys/kernel/debug/contigbuf/contigbuf/buffers', read: listed },
+  openFile,
   binding: binding(0),
   instances: {
     parameters: ['devices=2'],

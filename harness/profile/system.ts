@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The driver as the rest of the system sees it: its node, its files in sysfs, its bindings, its limits. */
 
-import type { CacheMode } from './profile.ts';
+import type { CacheMode, StrategyName } from './profile.ts';
 
 export interface SystemView {
   /** The most that the device node's mode may allow, for example `0o660`. */
@@ -14,6 +14,11 @@ export interface SystemView {
   counted?: { made: string; refused: string };
   /** The list of buffers that it keeps for root. */
   listing?: Listing;
+  /**
+   * What the driver says of a file that is open in `/proc/PID/fdinfo` (Documentation/filesystems/proc.rst); undefined
+   * of a descriptor that is not of its node.
+   */
+  openFile?: (fdinfo: string) => OpenFile | undefined;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */
@@ -43,6 +48,15 @@ export interface Listed {
   /** That have it, under its name or without. */
   openFiles: number;
   mappings: number;
+}
+
+export interface OpenFile {
+  /** What counts against its limit, bytes. */
+  chargedBytes: number;
+  /** How it names buffers; undefined while it has none. */
+  strategy: StrategyName | undefined;
+  /** Those it has. */
+  buffers: readonly Pick<Listed, 'name' | 'allocatedBytes'>[];
 }
 
 export interface Binding {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-/** GEO-02: what a driver shows root of its buffers (Documentation/filesystems/debugfs.rst) is so. */
-import { expect, orSkip, test } from '../../fixtures/index.ts';
+/**
+ * GEO-02: what a driver shows of its buffers is so: root (Documentation/filesystems/debugfs.rst), everybody, and
+ * whoever has a file open (Documentation/filesystems/proc.rst: /proc/PID/fdinfo).
+ */
+import { expect, forEachStrategy, orSkip, test } from '../../fixtures/index.ts';
 
 /** Nobody in particular; has no rights and owns nothing. */
 const NOBODY = 65_534;
@@ -90,4 +93,44 @@ test('GEO-02 what it counts for everybody is so, also of buffers without a name'
   for (const each of mapped) await each.unmap();
   expect(await told(), 'without them').toEqual({ ...now, ...before, made: now.made, refused: now.refused });
   await child.exit();
+});
+
+forEachStrategy(() => {
+  test('GEO-02 what the system tells of an open file is how it names buffers, which it has, and what they cost', async ({
+    agent,
+    buffers,
+    driver,
+    strategy,
+  }) => {
+    const read = orSkip(driver.profile.system.openFile, 'the driver tells nothing of its open files');
+    const first = await buffers.allocate({ bytes: 1 });
+    const second = await buffers.allocate({ bytes: 3 * buffers.pageBytes + 1 });
+    const made = [first, second];
+    const told = async (fd: number) => {
+      const { buffers: having, ...rest } = orSkip(
+        read(await agent.readText(`/proc/self/fdinfo/${fd}`)),
+        'what is mapped is not the driver’s own file',
+      );
+      return { ...rest, buffers: having.toSorted((one, other) => (one.name ?? 0) - (other.name ?? 0)) };
+    };
+    const expectAll = async (when: string, charged: typeof made, having: typeof made) => {
+      for (const fd of new Set(made.map(({ allocated }) => allocated.fd))) {
+        const [cost, there] = [charged, having].map((all) =>
+          all.map(({ allocated }) => allocated).filter((buffer) => buffer.fd === fd),
+        );
+        expect(await told(fd), when).toEqual({
+          chargedBytes: cost?.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0),
+          strategy: there?.length === 0 ? undefined : strategy,
+          buffers: there?.map(({ name, allocatedBytes }) => ({ name, allocatedBytes })),
+        });
+      }
+    };
+
+    await expectAll('with two buffers', made, made);
+    const mapped = await second.map();
+    await second.free();
+    await expectAll('when one is only mapped', made, [first]);
+    await mapped.unmap();
+    await expectAll('when it is gone', [first], [first]);
+  });
 });
