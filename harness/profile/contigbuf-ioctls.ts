@@ -7,6 +7,8 @@ import * as abi from './contigbuf-abi.ts';
 import { contigbufMistakes } from './contigbuf-mistakes.ts';
 import type { FieldRole, IoctlAbi, IoctlCall, Situation } from './ioctls.ts';
 
+/** linux/capability.h */
+const CAP_SYS_RAWIO = 17;
 const ALLOC_SHARED = 1;
 const SYNC = { read: 1, write: 2, end: 4 };
 /** asm-generic/fcntl.h; O_CLOEXEC is the same on every architecture of the rig. */
@@ -200,7 +202,13 @@ const calls: readonly IoctlCall[] = [
       dma_addr: out,
       length: out,
     },
-    byId: { field: 'id', missing: ['ENOENT'], stranger: ['EPERM'], everybody: ['EPERM'] },
+    byId: {
+      field: 'id',
+      missing: ['ENOENT'],
+      stranger: ['EPERM'],
+      capable: ['EACCES'],
+      everybody: ['EPERM'],
+    },
     tellsPlace: { offset: 'offset', physical: 'phys_addr', device: 'dma_addr', left: 'length' },
     privileged: ['EPERM'],
     errors: ['EPERM', 'ENOENT', 'EACCES'],
@@ -265,6 +273,7 @@ function allocation(fd: number, pageBytes: number, naming: number): Step {
 export const contigbufIoctls: IoctlAbi = {
   calls,
   header: 'contigbuf.h',
+  capability: CAP_SYS_RAWIO,
   rootOwnsAll: true,
   forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
   churn: (fd, pageBytes) => [

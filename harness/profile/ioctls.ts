@@ -14,6 +14,8 @@ export interface IoctlAbi {
   header?: string;
   /** Makes a buffer that other users may use, as far as each call says. */
   forEverybody?(agent: Agent): Promise<Situation>;
+  /** What {@link IoctlCall.privileged} asks for: a number of linux/capability.h. */
+  capability?: number;
   /** Who has CAP_DAC_OVERRIDE may do to every buffer what its owner may. */
   rootOwnsAll?: true;
   /** How a command is refused that the driver does not know. */
@@ -63,12 +65,14 @@ export interface IoctlCall {
   roles: Readonly<Record<string, FieldRole>>;
   /**
    * The field that names a buffer; the errors when there is none, when it is another user's, and when it is
-   * another user's that {@link IoctlAbi.forEverybody} made: none where such a call succeeds.
+   * another user's that {@link IoctlAbi.forEverybody} made: none where such a call succeeds. Of a privileged call
+   * `stranger` is for who lacks the capability, and `capable` for who has it.
    */
   byId?: {
     field: string;
     missing: readonly string[];
     stranger: readonly string[];
+    capable?: readonly string[];
     everybody?: readonly string[];
   };
   /** Tells addresses, or gives rights over all memory: the errors for who lacks the capability. */

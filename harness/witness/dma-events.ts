@@ -18,7 +18,7 @@ const EVENTS = [
     'dma_sync_sg_for_cpu',
     'dma_sync_sg_for_device',
   ],
-  ...['dma_map_page', 'dma_map_phys'],
+  ...['dma_map_page', 'dma_map_phys', 'dma_map_sg'],
 ];
 /** More than a check makes the kernel say; it is as much again for each processor. */
 const KILOBYTES = 256;

@@ -21,6 +21,8 @@ const ways: { read: boolean; write: boolean; direction: Direction }[] = [
   { read: true, write: true, direction: 'both' },
 ];
 
+const wholly = { to: 'device', direction: 'both' } as const;
+
 test.use({ strategy: 'dma-buf' });
 test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   test('CAC-05 bracketing the CPU hands all of a buffer over, to the device of every importer', async ({
@@ -48,10 +50,37 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
           }).toBeHandedOver();
         }
       }
-      // Who is gone is not asked any more.
       const file = files.pop();
-      if (file !== undefined) await agent.close(file);
+      if (file === undefined) continue;
+      // The importer looks once more, when its device has let go and it is still there.
+      const seen = await events.during(() => agent.close(file));
+      for (const to of ['cpu', 'device'] as const) {
+        await expect({
+          call: `an access by the CPU without this device, ${files.length} other importers`,
+          buffer: { bytes: buffer.bytes },
+          wanted: { to, direction: 'both' as const, devices: files.length, offset: 0, bytes: buffer.bytes },
+          seen,
+        }).toBeHandedOver();
+      }
     }
+  });
+
+  test('CAC-05 an importer’s device is given all of a buffer, in the direction that the importer asks for', async ({
+    agent,
+    buffers,
+    viewer,
+    dmaEvents,
+  }) => {
+    const { events, buffer } = await watched(agent, buffers, viewer, dmaEvents);
+    const file = await agent.open(viewer, 'rdwr');
+    const seen = await events.during(() => importing(agent, file, buffer.allocated.fd));
+    await expect({
+      call: 'importing, for both directions',
+      buffer: { bytes: buffer.bytes },
+      wanted: { ...wholly, devices: 1, offset: 0, bytes: buffer.bytes },
+      // Afterwards the importer itself hands it to and fro.
+      seen: seen.slice(0, 1),
+    }).toBeHandedOver();
   });
 
   test('CAC-05 an ioctl hands over the range that it is given, in its direction', async ({

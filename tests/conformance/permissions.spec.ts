@@ -10,6 +10,10 @@ import { argumentOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
 /** Nobody in particular; has no rights and owns nothing. */
 const NOBODY = 65_534;
+/** linux/prctl.h */
+const PR_SET_KEEPCAPS = 8;
+/** linux/capability.h */
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** linux/sched.h */
 const CLONE_NEWUSER = 0x1000_0000;
 
@@ -163,6 +167,31 @@ test('PRM-05 SHR-05 another user’s buffer cannot be used by guessing its name'
   await expect(attempts).toEndAsExpected();
 });
 
+test('PRM-05 the capability that a call asks for is no right to the buffers of others', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const capability = orSkip(ioctls.abi.capability, 'no call of this driver asks for a capability');
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(
+    async ({ call, situation, argument }) => {
+      const child = await agent.fork();
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      await becomeNobodyWith(child.agent, capability);
+      const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+      attempts.push(
+        await observed(`${call.name} with another user's buffer`, call.byId?.capable ?? [], () =>
+          child.agent.ioctl(fd, call.request, named),
+        ),
+      );
+      await child.exit();
+    },
+    ioctls.calls.filter(({ byId }) => byId?.capable !== undefined),
+  );
+  await expect(attempts).toEndAsExpected();
+});
+
 test('PRM-05 SHR-05 another user’s buffer can be used as documented when it was made for everybody', async ({
   agent,
   driver,
@@ -269,6 +298,22 @@ test('PRM-06 root of a user namespace of one’s own has no right to addresses',
   }
   await expect(attempts).toEndAsExpected();
 });
+
+/** Another user, who has one capability and no other (capabilities(7), capset(2)). */
+async function becomeNobodyWith(agent: Agent, capability: number): Promise<void> {
+  await agent.request('syscall', 'prctl', PR_SET_KEEPCAPS, 1, 0, 0, 0);
+  await agent.request('setuid', NOBODY);
+  const sets = Buffer.alloc(32);
+  sets.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+  // Effective and permitted, of the lower 32.
+  for (const at of [8, 12]) sets.writeUInt32LE(2 ** capability, at);
+  const memory = await agent.anonymous(agent.pageBytes);
+  await memory.poke(0, sets);
+  await agent.request('syscall', 'capset', memory.address, memory.address + 8);
+  expect(await agent.readText('/proc/self/status'), 'the capabilities of a process').toMatch(
+    new RegExp(`^CapEff:\\s*0*${(2 ** capability).toString(16)}$`, 'm'),
+  );
+}
 
 /** Calls that the rights to a buffer decide, and no capability. */
 function decidedByRights({ calls }: Ioctls): IoctlCall[] {

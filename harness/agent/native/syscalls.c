@@ -19,7 +19,7 @@
 #define CALL(name) { #name, SYS_##name }
 
 static const struct name calls[] = {
-	CALL(close_range),	CALL(dup3),		CALL(epoll_create1),	CALL(epoll_ctl),
+	CALL(capset),		CALL(close_range),	CALL(dup3),		CALL(epoll_create1),	CALL(epoll_ctl),
 	CALL(eventfd2),		CALL(fallocate),	CALL(fsync),		CALL(futex),
 	CALL(delete_module),	CALL(getppid),		CALL(io_uring_register), CALL(io_uring_setup),
 	CALL(finit_module),	CALL(kill),

@@ -68,12 +68,21 @@ struct imports {
 	u32 last;
 };
 
+/* As whoever reads the result when its device has let go: then there is nothing to hand over to it. */
+static void look_once_more(struct dma_buf *dmabuf)
+{
+	if (!dma_buf_begin_cpu_access(dmabuf, DMA_BIDIRECTIONAL))
+		dma_buf_end_cpu_access(dmabuf, DMA_BIDIRECTIONAL);
+}
+
 static void import_end(struct import *import)
 {
 	if (!iosys_map_is_null(&import->map))
 		dma_buf_vunmap_unlocked(import->dmabuf, &import->map);
-	if (!IS_ERR_OR_NULL(import->table))
+	if (!IS_ERR_OR_NULL(import->table)) {
 		dma_buf_unmap_attachment_unlocked(import->attachment, import->table, DMA_BIDIRECTIONAL);
+		look_once_more(import->dmabuf);
+	}
 	if (!IS_ERR_OR_NULL(import->attachment))
 		dma_buf_detach(import->dmabuf, import->attachment);
 	dma_buf_put(import->dmabuf);
