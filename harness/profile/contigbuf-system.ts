@@ -49,11 +49,10 @@ const strategies: Readonly<Record<string, StrategyName>> = {
 };
 
 /** A name and a tab before each value; a line for each buffer. */
-function openFile(fdinfo: string): OpenFile | undefined {
+function openFile(fdinfo: string): OpenFile {
   const values = (name: string) =>
     [...fdinfo.matchAll(new RegExp(`^${name}:\\t(.*)$`, 'gm'))].map(([, value = '']) => value);
-  const [naming] = values('naming');
-  if (naming === undefined) return undefined;
+  const [naming = ''] = values('naming');
   const buffers = values('buffer').map((value) => {
     const [id, bytes] = value.split(' ').map(Number);
     return { name: id === 0 ? undefined : id, allocatedBytes: bytes ?? Number.NaN };

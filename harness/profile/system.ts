@@ -14,11 +14,8 @@ export interface SystemView {
   counted?: { made: string; refused: string };
   /** The list of buffers that it keeps for root. */
   listing?: Listing;
-  /**
-   * What the driver says of a file that is open in `/proc/PID/fdinfo` (Documentation/filesystems/proc.rst); undefined
-   * of a descriptor that is not of its node.
-   */
-  openFile?: (fdinfo: string) => OpenFile | undefined;
+  /** What the driver says of a file of its node that is open, in `/proc/PID/fdinfo` (Documentation/filesystems/proc.rst). */
+  openFile?: (fdinfo: string) => OpenFile;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */
