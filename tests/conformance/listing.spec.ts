@@ -3,10 +3,8 @@
  * GEO-02: what a driver shows of its buffers is so: root (Documentation/filesystems/debugfs.rst), everybody, and
  * whoever has a file open (Documentation/filesystems/proc.rst: /proc/PID/fdinfo).
  */
-import { expect, forEachStrategy, orSkip, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, NOBODY, orSkip, test } from '../../fixtures/index.ts';
 
-/** Nobody in particular; has no rights and owns nothing. */
-const NOBODY = 65_534;
 const [MADE, REFUSED] = [5, 3];
 
 test('GEO-02 the list for root says of every buffer that lives what it is, and where', async ({

@@ -3,17 +3,20 @@
  * PRM: who may open the device, learn where memory lies, and use what belongs to others.
  * Documentation/admin-guide/sysfs-rules.rst; capabilities(7), user_namespaces(7).
  */
-import { expect, forEachStrategy, observed, orSkip, test, type Ioctls } from '../../fixtures/index.ts';
+import {
+  becomeNobodyWith,
+  expect,
+  forEachStrategy,
+  NOBODY,
+  observed,
+  orSkip,
+  test,
+  type Ioctls,
+} from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 import { argumentOf, type IoctlCall } from '../../harness/profile/ioctls.ts';
 
-/** Nobody in particular; has no rights and owns nothing. */
-const NOBODY = 65_534;
-/** linux/prctl.h */
-const PR_SET_KEEPCAPS = 8;
-/** linux/capability.h */
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 /** linux/sched.h */
 const CLONE_NEWUSER = 0x1000_0000;
 
@@ -298,22 +301,6 @@ test('PRM-06 root of a user namespace of one’s own has no right to addresses',
   }
   await expect(attempts).toEndAsExpected();
 });
-
-/** Another user, who has one capability and no other (capabilities(7), capset(2)). */
-async function becomeNobodyWith(agent: Agent, capability: number): Promise<void> {
-  await agent.request('syscall', 'prctl', PR_SET_KEEPCAPS, 1, 0, 0, 0);
-  await agent.request('setuid', NOBODY);
-  const sets = Buffer.alloc(32);
-  sets.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
-  // Effective and permitted, of the lower 32.
-  for (const at of [8, 12]) sets.writeUInt32LE(2 ** capability, at);
-  const memory = await agent.anonymous(agent.pageBytes);
-  await memory.poke(0, sets);
-  await agent.request('syscall', 'capset', memory.address, memory.address + 8);
-  expect(await agent.readText('/proc/self/status'), 'the capabilities of a process').toMatch(
-    new RegExp(`^CapEff:\\s*0*${(2 ** capability).toString(16)}$`, 'm'),
-  );
-}
 
 /** Calls that the rights to a buffer decide, and no capability. */
 function decidedByRights({ calls }: Ioctls): IoctlCall[] {

@@ -8,13 +8,13 @@ import {
   observed,
   orSkip,
   test,
+  NOBODY,
 } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 
 const PAGES = 64;
-const NOBODY = 65_534;
 const RACERS = 8;
 const TRIES = 40;
 /** Each comes to the limit once, and in few of them two meet there. Measured in an emulated guest: ten take 3 s. */

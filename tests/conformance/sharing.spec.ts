@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** SHR: descriptors that are passed, copied and opened again; two processes at work on one buffer. */
-import { expect, forEachStrategy, observed, signedBuffer, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, observed, signedBuffer, test, NOBODY } from '../../fixtures/index.ts';
 
 /** fcntl.h: F_GETFD, FD_CLOEXEC. */
 const F_GETFD = 1;
 const FD_CLOEXEC = 1n;
-/** Nobody in particular; has no rights and owns nothing. */
-const NOBODY = 65_534;
 
 forEachStrategy(() => {
   test('SHR-01 whoever is passed a descriptor can map the buffer after its sender closed it', async ({
