@@ -227,6 +227,9 @@ export const catalogue: Readonly<Record<string, CatalogueEntry>> = {
   'DBG-04': { claim: 'tracking of dirty and idle pages does no harm' },
   'DBG-05': { claim: 'a page that went bad raises a signal' },
 
+  'LOG-01': { claim: 'buffers that come and go say nothing in the kernel’s log' },
+  'LOG-02': { claim: 'calls that are refused say nothing in the kernel’s log' },
+
   'NUM-01': {
     claim: 'memory comes from the node that was asked for',
     notApplicable: 'needs a machine with several memory nodes',

@@ -8,6 +8,7 @@ import { described } from '../../harness/agent/message.ts';
 import { DriverError, KernelCrash, LabError } from '../../harness/errors.ts';
 import { KernelLog } from '../../harness/kernel-log/follower.ts';
 import { parseConsole, parseKmsg, parseRecord, type LogLine } from '../../harness/kernel-log/lines.ts';
+import { repeatedLines } from '../../harness/kernel-log/repeated.ts';
 import { insistOnSplat, type Said } from '../../harness/kernel-log/listening.ts';
 import { findSplats, type Splat } from '../../harness/kernel-log/reports.ts';
 import { splatRows, type Category } from '../../harness/kernel-log/splats.ts';
@@ -224,6 +225,16 @@ test.describe('the log between bookmarks', () => {
     await expect(cut).rejects.toThrow('the link broke');
     await expect(log.waitFor('d', Deadline.in(10_000))).rejects.toThrow('the link broke');
   });
+});
+
+test('what comes again and again is told once, whatever numbers are in it', () => {
+  const lines = [1, 2, 3].flatMap((n) => [
+    `x x${n}: buffer ${n} of 0x${n}000 bytes at 00000000abcd${n}000`,
+    'eth0: up',
+  ]);
+  expect(repeatedLines([...lines, 'once'], 3)).toEqual([lines[0], lines[1]]);
+  expect(repeatedLines([...lines, 'eth0: up'], 4)).toEqual(['eth0: up']);
+  expect(repeatedLines(['a1', 'b1'], 2)).toEqual([]);
 });
 
 function read(name: string): LogLine[] {
