@@ -92,6 +92,8 @@ test('RES-03 what one limit refuses does not count against the other', async ({
   const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
   const own = orSkip(quota.perOpenFile, 'the driver has no limit for an open file');
   const total = orSkip(quota.total, 'the driver has no limit for all');
+  const { counted } = driver.profile.system;
+  const refused = async () => (counted ? Number(await agent.readText(counted.refused)) : 0);
   const allocator = await manyOnOneFile(driver.profile, agent);
   const request = { bytes: PAGES * agent.pageBytes };
   for (const [strict, loose] of [
@@ -100,8 +102,10 @@ test('RES-03 what one limit refuses does not count against the other', async ({
   ] as const) {
     await lifecycle.set(loose, request.bytes);
     await lifecycle.set(strict, request.bytes - agent.pageBytes);
+    const before = await refused();
     const refusal = observed(`more than ${strict} allows`, quota.exceeded, () => allocator.allocate(request));
     await expect([await refusal]).toEndAsExpected();
+    if (counted) expect(await refused(), 'buffers that were refused, by its count').toBe(before + 1);
     await lifecycle.set(strict, request.bytes);
     const { ok: buffer, errno } = await agent.attempt(() => allocator.allocate(request));
     expect(errno, `how all that is allowed is refused, after ${strict} allowed less`).toBeUndefined();
