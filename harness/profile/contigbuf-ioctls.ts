@@ -4,6 +4,7 @@ import type { Agent } from '../agent/client.ts';
 import { ioctlStep, type Step } from '../agent/repeat.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import * as abi from './contigbuf-abi.ts';
+import { factsOfBuffers, factsOfDriver } from './contigbuf-facts.ts';
 import { contigbufMistakes } from './contigbuf-mistakes.ts';
 import type { FieldRole, IoctlAbi, IoctlCall, Situation } from './ioctls.ts';
 
@@ -265,7 +266,7 @@ const calls: readonly IoctlCall[] = [
 ];
 
 /** An allocation of a page, as the agent repeats it. */
-function allocation(fd: number, pageBytes: number, naming: number): Step {
+export function allocationStep(fd: number, pageBytes: number, naming: number): Step {
   const values = { size: abi.alloc.bytes, bytes: pageBytes, naming };
   return ioctlStep(fd, abi.requests.CONTIGBUF_IOC_ALLOC, abi.alloc.encode(values));
 }
@@ -277,14 +278,16 @@ export const contigbufIoctls: IoctlAbi = {
   rootOwnsAll: true,
   forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
   churn: (fd, pageBytes) => [
-    allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),
+    allocationStep(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),
     ioctlStep(fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info.encode({ size: abi.info.bytes })),
     ioctlStep(fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free.encode({ size: abi.free.bytes })),
   ],
-  pile: (fd, pageBytes) => allocation(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_COOKIE),
+  pile: (fd, pageBytes) => allocationStep(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_COOKIE),
   unknown: ['ENOTTY'],
   malformed: ['EINVAL'],
   commandNumber: 'fixed',
   growth: { field: 'size', short: ['EINVAL'], unknownTail: ['E2BIG'] },
+  factsOfDriver,
+  factsOfBuffers,
   mistakes: contigbufMistakes,
 };

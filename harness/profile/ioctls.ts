@@ -30,8 +30,20 @@ export interface IoctlAbi {
   pile?(fd: number, pageBytes: number): Step;
   /** When structures may grow: the field with the caller's size, and how a size is refused. */
   growth?: { field: string; short: readonly string[]; unknownTail: readonly string[] };
+  /** What the query of version and abilities tells, beside what comes of trying it. */
+  factsOfDriver?(agent: Agent): Promise<readonly Fact[]>;
+  /** What is told of buffers, beside what was asked for and done. */
+  factsOfBuffers?(agent: Agent): Promise<readonly Fact[]>;
   /** Mistakes for which the documentation has an error of their own, beyond what the calls' fields tell. */
   mistakes?: readonly Mistake[];
+}
+
+export interface Fact {
+  /** What it is about, for example a field of the answer. */
+  says: string;
+  told: unknown;
+  /** Compared as a whole. */
+  found: unknown;
 }
 
 /** A call that comes at the wrong time, or goes to the wrong file. */

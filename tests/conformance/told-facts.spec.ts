@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-/** GEO-02, GEO-06, SHR-05: what a driver tells of a buffer's size, of its name, and of places inside. */
+/** GEO-02, GEO-06, SHR-05, IOC-15: what a driver tells of a buffer's size, its name, places inside, and itself. */
 import { expect, orSkip, test } from '../../fixtures/index.ts';
+import type { Fact } from '../../harness/profile/ioctls.ts';
 
 test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left', async ({
   agent,
@@ -58,3 +59,25 @@ test('GEO-06 whoever tells the size of a buffer tells whole pages', async ({ age
     );
   }, telling);
 });
+
+test('IOC-15 what the query of version and abilities tells is so', async ({ agent, ioctls }) => {
+  const facts = orSkip(ioctls.abi.factsOfDriver, 'this driver tells nothing of itself');
+  expectSo(await facts(agent));
+});
+
+test('SHR-05 what is told of a buffer is what was asked for, and what the one who asks has of it', async ({
+  agent,
+  ioctls,
+}) => {
+  const facts = orSkip(
+    ioctls.abi.factsOfBuffers,
+    'the profile does not say what this driver tells of buffers',
+  );
+  expectSo(await facts(agent));
+});
+
+function expectSo(facts: readonly Fact[]): void {
+  const pairs = (which: 'told' | 'found') =>
+    Object.fromEntries(facts.map((fact) => [fact.says, fact[which]]));
+  expect(pairs('told'), 'what is told (received), beside what is so').toEqual(pairs('found'));
+}
