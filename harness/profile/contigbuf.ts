@@ -6,7 +6,7 @@ import { attempt } from '../agent/errors.ts';
 import { DriverError } from '../errors.ts';
 import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
-import { contigbufIoctls } from './contigbuf-ioctls.ts';
+import { allocationStep, contigbufIoctls } from './contigbuf-ioctls.ts';
 import { lifetimeAsDmaBuf, lifetimeOnItsOwnFile, lifetimeOnOneFile } from './contigbuf-lifetimes.ts';
 import { contigbufSystem } from './contigbuf-system.ts';
 import type {
@@ -123,7 +123,14 @@ export const contigbuf: DriverProfile = {
   device: DEVICE,
   strategies: {
     'offset-cookie': onOneFile(abi.naming.CONTIGBUF_NAMING_COOKIE),
-    'offset-aperture': onOneFile(abi.naming.CONTIGBUF_NAMING_APERTURE),
+    'offset-aperture': {
+      ...onOneFile(abi.naming.CONTIGBUF_NAMING_APERTURE),
+      places: {
+        // driver/module/naming.c: 2^43 bytes, of which the first 32 MiB are nobody's and each buffer takes as many.
+        count: 2 ** 18 - 1,
+        take: (fd, pageBytes) => allocationStep(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_APERTURE),
+      },
+    },
     'offset-physical': offsetPhysical,
     'fd-per-buffer': fdPerBuffer,
     'dma-buf': dmaBuf,

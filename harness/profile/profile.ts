@@ -185,6 +185,11 @@ export interface Strategy {
    * every page, unmap, free, close. Every round ends as it began.
    */
   lifetime?(plan: LifetimePlan): Step[];
+  /**
+   * Offsets are places in one range, taken from its beginning to its end and then anew: how many buffers of a page have
+   * one before that, and how a file takes one more that stays with it.
+   */
+  places?: { count: number; take(fd: number, pageBytes: number): Step };
 }
 
 /** What a repeated life of a buffer may count on. */

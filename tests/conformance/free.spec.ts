@@ -17,6 +17,7 @@ import {
 } from '../../fixtures/index.ts';
 
 const MIB = 1024 * 1024;
+const LIVING = 8;
 
 forEachStrategy(() => {
   test('LIF-02 a buffer that is freed while it is mapped stays whole until the last mapping goes', async ({
@@ -199,3 +200,34 @@ test(
     }
   },
 );
+
+forEachStrategy(() => {
+  // Some 80 s.
+  test(
+    'LIF-09 when all places have been used and begin anew, those of living buffers are theirs',
+    { tag: '@slow' },
+    async ({ agent, driver, strategy, buffers }) => {
+      const { places } = driver.profile.strategies[strategy] ?? {};
+      const { count, take } = orSkip(places, 'buffers have no places that could be used up');
+      test.setTimeout(8 * test.info().timeout);
+      const make = async (many: number) => {
+        const made = [];
+        for (let i = 0; i < many; i++) made.push(await signedBuffer(buffers, { bytes: buffers.pageBytes }));
+        return made;
+      };
+      const old = await make(LIVING);
+      const patient = agent.allowing(120_000);
+      // Until as many places are left as there are living buffers.
+      for (let left = count - 2 * LIVING; left > 0; left -= 1000) {
+        const fd = await agent.open(driver.profile.device, 'rdwr');
+        const some = Math.min(left, 1000);
+        const [made] = await repeat(patient, some, [take(fd, agent.pageBytes)]);
+        expect(made).toEqual({ ok: some, failed: {} });
+        await agent.close(fd);
+      }
+      const young = await make(3 * LIVING);
+      for (const { buffer, nonce } of [...old, ...young])
+        await expect(await buffer.map()).toShowItsOwnPages(nonce);
+    },
+  );
+});
