@@ -107,6 +107,27 @@ forEachStrategy(() => {
     }
   });
 
+  test('HUG-06 DBG-02 debuggers see and change large pages as the program does', async ({
+    buffers,
+    agent,
+    target,
+  }) => {
+    test.skip(!buffers.promises.debuggable, 'debuggers do not reach the memory');
+    const { mapped, nonce, largeBytes } = await congruentMapping({ buffers, agent, target });
+    const { mapping } = mapped;
+    const memory = await agent.open('/proc/self/mem', 'rdwr');
+    // In a large page, over the border of two, and in the ordinary pages at the end.
+    const border = Math.ceil(mapping.address / largeBytes) * largeBytes - mapping.address + largeBytes;
+    for (const at of [border - largeBytes / 2, border - 8, mapping.bytes - 16]) {
+      const seen = await agent.read(memory, 16, mapping.address + at);
+      expect(seen.toString('hex'), `16 bytes at ${at}`).toBe((await mapping.peek(at, 16)).toString('hex'));
+    }
+    await expect(mapped).toShowItsOwnPages(nonce);
+    const words = Buffer.from('by the debugger!');
+    await agent.write(memory, words, mapping.address + border - 8);
+    expect((await mapping.peek(border - 8, words.length)).toString()).toBe(words.toString());
+  });
+
   test('HUG-08 the kernel chooses addresses that suit large pages', async ({ buffers, agent, target }) => {
     const { promises } = buffers;
     await skipWithoutLargePages({ buffers, agent, target });
