@@ -78,7 +78,10 @@ export class DmaEvents {
 export function handOversIn(trace: string): HandOver[] {
   const lost = /LOST \d+ EVENTS/.exec(trace)?.[0];
   if (lost !== undefined) throw new LabError('TRACE', `the kernel's trace of the DMA API has ${lost}`);
-  const lines = trace.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  // What is mapped without looking at caches is not handed over (Documentation/core-api/dma-attributes.rst).
+  const lines = trace
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#') && !/\battrs=\S*SKIP_CPU_SYNC/.test(line));
   return lines.map((line) => {
     const [, how = '', device = '', direction = '', rest = ''] =
       /: dma_(\w+): (\S+) dir=(\w+) (.*)$/.exec(line) ?? [];

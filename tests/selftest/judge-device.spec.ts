@@ -125,6 +125,8 @@ test.describe('memory that is handed over', () => {
       ' agent-122     [000] .....     6.590161: dma_sync_sg_for_cpu: bufrig-importer dir=FROM_DEVICE dma_addrs={0x5fe20000,0x5fe30000} sizes={0x4000,0x1000}',
       ' agent-128     [000] .....     7.425385: dma_sync_single_for_device: contigbuf dir=TO_DEVICE dma_addr=5fe24000 size=16384',
       ' agent-130     [000] .....     8.623685: dma_map_phys: contigbuf dir=BIDIRECTIONAL dma_addr=457a4000 size=16384 phys_addr=457a4000 attrs=NO_WARN',
+      // No hand-over.
+      ' agent-130     [000] .....     8.623685: dma_map_sg: vgem dir=BIDIRECTIONAL dma_addrs={0x457a4000} sizes={16384} phys_addrs={0x457a4000} attrs=SKIP_CPU_SYNC|NO_WARN',
       '',
     ];
     expect(handOversIn(trace.join('\n'))).toEqual([
