@@ -5,6 +5,7 @@ import { defineConfig, type ReporterDescription } from '@playwright/test';
 import type { IsolationOption, RigOptions, TestOptions } from './fixtures/options.ts';
 import { profileNamed } from './harness/profile/profiles.ts';
 import { strategyNames, type DriverProfile, type StrategyName } from './harness/profile/profile.ts';
+import { holdReports } from './harness/report/reports-folder.ts';
 import { settingsFrom } from './harness/settings.ts';
 import { guests, peers } from './harness/target/guests.ts';
 import { keptGuest } from './harness/target/kept.ts';
@@ -14,6 +15,11 @@ import type { SshSpec, TargetSpec } from './harness/target/spec.ts';
 const TEST_LIMIT = 120_000;
 
 const settings = settingsFrom(process.env, import.meta.dirname);
+// Who only lists the tests leaves no reports.
+if (!process.argv.includes('--list'))
+  settings.reports = await holdReports(settings.reports, process.env, (line) =>
+    process.stderr.write(`${line}\n`),
+  );
 const chosen = await profileNamed(settings.profile);
 const own = (reporter: string) => join(import.meta.dirname, 'harness', 'report', `${reporter}.ts`);
 const kept = await keptGuest(settings.cacheRoot);
@@ -26,7 +32,7 @@ const boards: SshSpec[] = [
 
 export default defineConfig<Pick<TestOptions, 'samples' | 'strategy'> & IsolationOption, RigOptions>({
   testDir: 'tests',
-  outputDir: 'test-results',
+  outputDir: reports('output'),
   forbidOnly: process.env['CI'] !== undefined,
   workers: 2,
   timeout: TEST_LIMIT,

@@ -8,7 +8,7 @@
 import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isAlive, ownIdentity } from '../process-identity.ts';
-import { withLock } from './lock.ts';
+import { withLock } from '../lock.ts';
 
 export interface CacheOptions {
   /** Called with one line when something slow begins: a download, a build, waiting for another process. */

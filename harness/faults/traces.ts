@@ -10,7 +10,7 @@ export interface Traces {
   ports: number[];
   /** Folders of guests. */
   folders: string[];
-  /** Machines and things in the cache that it holds a lock on, see lease.ts and lock.ts. */
+  /** Machines and things in the cache that it holds a lock on, see lease.ts and harness/lock.ts. */
   locks: Lock[];
 }
 

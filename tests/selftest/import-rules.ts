@@ -13,11 +13,12 @@ export interface PartRule {
 }
 
 const basics = ['harness/errors.ts', 'harness/deadline.ts', 'harness/undo.ts'];
-const local = [...basics, 'harness/process.ts', 'harness/process-identity.ts'];
+const local = [...basics, 'harness/lock.ts', 'harness/process.ts', 'harness/process-identity.ts'];
 
 export const partRules: readonly PartRule[] = [
   { part: 'harness/errors.ts', imports: [], because: 'everything else may import it' },
   { part: 'harness/deadline.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
+  { part: 'harness/lock.ts', imports: [], because: 'everything local may import it' },
   { part: 'harness/process-identity.ts', imports: [], because: 'everything local may import it' },
   { part: 'harness/undo.ts', imports: ['harness/errors.ts'], because: 'everything else may import it' },
   { part: 'harness/process.ts', imports: basics, because: 'it knows local processes and nothing else' },
@@ -116,6 +117,7 @@ export const partRules: readonly PartRule[] = [
     part: 'fixtures',
     imports: [
       ...local,
+      'harness/report/reports-folder.ts',
       'harness/settings.ts',
       'harness/judge',
       'harness/measure',
@@ -156,6 +158,7 @@ export const partRules: readonly PartRule[] = [
     part: 'playwright.config.ts',
     imports: [
       'fixtures',
+      'harness/report/reports-folder.ts',
       'harness/settings.ts',
       'harness/target/spec.ts',
       'harness/target/guests.ts',

@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 import { afterDashes, guarded } from '../arguments.ts';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
 import { runTool } from '../shell.ts';
 import type { Verb } from '../verb.ts';
@@ -15,12 +16,11 @@ export const bench: Verb = {
   usage: '[-- PLAYWRIGHT ARGUMENTS]',
   run: guarded(async (context, args) => {
     await setUp(context);
-    const { terminal, settings, project } = context;
+    const { terminal, project } = context;
+    const reports = await reportsOf(context);
     const own = ['test', '--project=bench', '--workers=1'];
     const status = await runTool(project, 'playwright', [...own, ...afterDashes(args)]);
-    terminal.line(
-      `Figures: ${join(settings.reports, 'bench.html')}, ${join(settings.reports, 'measurements.json')}`,
-    );
+    terminal.line(`Figures: ${join(reports, 'bench.html')}, ${join(reports, 'measurements.json')}`);
     return status;
   }),
 };

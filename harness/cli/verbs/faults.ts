@@ -12,6 +12,7 @@ import { exitStatus } from '../../report/exit-status.ts';
 import { guests } from '../../target/guests.ts';
 import { afterDashes, guarded } from '../arguments.ts';
 import { interruption, INTERRUPTED } from '../interruption.ts';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Verb } from '../verb.ts';
 
@@ -21,14 +22,15 @@ export const faults: Verb = {
   summary: 'break the lab while tests run, and see that it takes the blame (npm run faults)',
   usage: ARGUMENTS,
   run: guarded(async (context, args) => {
-    const { project, settings, terminal, environment } = context;
+    const { project, terminal, environment } = context;
     const { chosen, list } = readArguments(args);
     if (list) {
       for (const { id, what, must } of chosen) terminal.line(`${id}  ${what}\n     ${must}`);
       return exit.ok;
     }
     await setUp(context);
-    const folder = join(settings.reports, 'faults');
+    const reports = await reportsOf(context);
+    const folder = join(reports, 'faults');
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     const startTime = new Date().toISOString();
@@ -38,8 +40,8 @@ export const faults: Verb = {
     const write = async (): Promise<void> => {
       const seconds = Math.round((performance.now() - begun) / 1000);
       const file = faultsFile(results, { startTime, seconds, guest: guests[0].name });
-      await writeFile(join(settings.reports, 'faults.json'), `${JSON.stringify(file, null, 2)}\n`);
-      await writeFile(join(settings.reports, 'faults.md'), faultsText(file));
+      await writeFile(join(reports, 'faults.json'), `${JSON.stringify(file, null, 2)}\n`);
+      await writeFile(join(reports, 'faults.md'), faultsText(file));
     };
     await runFaults(chosen, {
       ...{ project, folder, signal, environment, guest: guests[0].name },
@@ -50,7 +52,7 @@ export const faults: Verb = {
       },
     });
     await write();
-    terminal.line(`Table: ${join(settings.reports, 'faults.md')}`);
+    terminal.line(`Table: ${join(reports, 'faults.md')}`);
     return signal.aborted ? INTERRUPTED : statusOf(results);
   }),
 };

@@ -14,6 +14,7 @@ import { exitStatus } from '../../report/exit-status.ts';
 import { guests } from '../../target/guests.ts';
 import { afterDashes, guarded } from '../arguments.ts';
 import { interruption, INTERRUPTED } from '../interruption.ts';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
 import { exit, type Context, type Verb } from '../verb.ts';
 
@@ -147,8 +148,9 @@ async function conclude(
     common: Omit<CampaignOptions, 'cache' | 'searchPath' | 'full' | 'stopEarly'>,
   ) => Promise<MutantResult[]>,
 ): Promise<number> {
-  const { project, settings, terminal, environment } = context;
-  const folder = join(settings.reports, name);
+  const { project, terminal, environment } = context;
+  const reports = await reportsOf(context);
+  const folder = join(reports, name);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const startTime = new Date().toISOString();
@@ -161,9 +163,9 @@ async function conclude(
   });
   const seconds = Math.round((performance.now() - begun) / 1000);
   const file = mutationFile(results, { startTime, seconds, workers });
-  await writeFile(join(settings.reports, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
-  await writeFile(join(settings.reports, `${name}.md`), mutationText(file));
-  terminal.line(`Table: ${join(settings.reports, `${name}.md`)}`);
+  await writeFile(join(reports, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
+  await writeFile(join(reports, `${name}.md`), mutationText(file));
+  terminal.line(`Table: ${join(reports, `${name}.md`)}`);
   terminal.line(`${file.score.killed} of ${file.score.of} killed by a check that they name, in ${seconds} s`);
   return signal.aborted ? INTERRUPTED : statusOf(results);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** `npm start`: set up, then the conformance and bench suites on the default guest. */
 import { join } from 'node:path';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
 import { runTool } from '../shell.ts';
 import type { Verb } from '../verb.ts';
@@ -11,15 +12,14 @@ export const run: Verb = {
   usage: '[-- PLAYWRIGHT ARGUMENTS]',
   run: guarded(async (context, args) => {
     await setUp(context);
-    const { terminal, settings, project } = context;
+    const { terminal, project } = context;
+    const reports = await reportsOf(context);
     const status = await runTool(project, 'playwright', [
       'test',
       '--project=qemu-arm64',
       ...afterDashes(args),
     ]);
-    terminal.line(
-      `Reports: ${join(settings.reports, 'html/index.html')}, ${join(settings.reports, 'allure/index.html')}`,
-    );
+    terminal.line(`Reports: ${join(reports, 'html/index.html')}, ${join(reports, 'allure/index.html')}`);
     return status;
   }),
 };

@@ -10,8 +10,9 @@ import { lineOf, soakFile, soakText, type Selection, type SoakFile } from '../..
 import { guests } from '../../target/guests.ts';
 import { afterDashes, guarded } from '../arguments.ts';
 import { interruption, INTERRUPTED } from '../interruption.ts';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
-import type { Context, Verb } from '../verb.ts';
+import type { Verb } from '../verb.ts';
 
 const ARGUMENTS = '[--times N] [--project NAME] [--grep REGEXP] [--resume]';
 const TIMES = 50;
@@ -22,23 +23,23 @@ export const soak: Verb = {
   run: guarded(async (context, args) => {
     const { resume, ...selection } = readArguments(args);
     const { settings, project, environment, terminal } = context;
-    const before = resume ? await roundsBefore(context, selection) : [];
+    const reports = await reportsOf(context);
+    const before = resume ? await roundsBefore(reports, selection) : [];
     await setUp(context);
-    if (!resume) await rm(join(settings.reports, 'soak'), { recursive: true, force: true });
+    if (!resume) await rm(join(reports, 'soak'), { recursive: true, force: true });
     const signal = interruption();
-    const write = (rounds: readonly Round[]): Promise<void> =>
-      writeTables(settings.reports, rounds, selection);
+    const write = (rounds: readonly Round[]): Promise<void> => writeTables(reports, rounds, selection);
     // Before the first round: an earlier soak's table must not be taken for this one's.
     await write(before);
     const rounds = await runRounds({
-      ...{ ...selection, checkout: project, reports: settings.reports, slow: settings.slow },
+      ...{ ...selection, checkout: project, reports, slow: settings.slow },
       ...{ signal, environment, before },
       onRound: async (all) => {
         await write(all);
         for (const round of all.slice(-1)) terminal.line(lineOf(round));
       },
     });
-    terminal.line(`Table: ${join(settings.reports, 'soak.md')}`);
+    terminal.line(`Table: ${join(reports, 'soak.md')}`);
     const { clean } = soakFile(rounds, selection);
     terminal.line(`${clean} of ${rounds.length} rounds without red, ${selection.times} wanted`);
     return signal.aborted ? INTERRUPTED : statusOf(rounds, selection.times);
@@ -78,8 +79,8 @@ function usage(why: string): LabError {
 }
 
 /** @throws LabError `USAGE` when there is no soak of the same to go on with */
-async function roundsBefore({ settings }: Context, { project, grep }: Selection): Promise<Round[]> {
-  const file = join(settings.reports, 'soak.json');
+async function roundsBefore(reports: string, { project, grep }: Selection): Promise<Round[]> {
+  const file = join(reports, 'soak.json');
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') throw usage(`there is no ${file} to go on with`);
   const known: SoakFile = JSON.parse(text);

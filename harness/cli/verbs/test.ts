@@ -6,6 +6,7 @@
 import { afterDashes, guarded } from '../arguments.ts';
 import { messageOf } from '../../errors.ts';
 import { forgetResults, readTally } from '../results.ts';
+import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
 import { runTool } from '../shell.ts';
 import { exit, type Verb } from '../verb.ts';
@@ -20,17 +21,18 @@ export const test: Verb = {
   summary: "set up, check the code, then run the rig's own tests and the conformance suite (npm test)",
   usage: '[-- PLAYWRIGHT ARGUMENTS]',
   run: guarded(async (context, args) => {
-    const { terminal, settings, project } = context;
+    const { terminal, project } = context;
     await setUp(context);
     const wrong: string[] = [];
     for (const { name, tool, args } of CHECKS) {
       terminal.line(`${name}: ${tool} ${args.join(' ')}`);
       if ((await runTool(project, tool, args)) !== 0) wrong.push(`${name}: ${tool} is not content`);
     }
-    await forgetResults(settings.reports);
+    const reports = await reportsOf(context);
+    await forgetResults(reports);
     const projects = ['--project=selftest', '--project=qemu-arm64', '--project=mutation'];
     const status = await runTool(project, 'playwright', ['test', ...projects, ...afterDashes(args)]);
-    const tally = await readTally(settings.reports).catch((error: unknown) => {
+    const tally = await readTally(reports).catch((error: unknown) => {
       wrong.push(messageOf(error));
       return { passed: 0, failed: 0 };
     });

@@ -12,7 +12,7 @@ import { createConnection, createServer, type Server, type Socket } from 'node:n
  * @param onWait called once when somebody else holds it
  */
 export async function withLock<T>(name: string, work: () => Promise<T>, onWait?: () => void): Promise<T> {
-  const path = `\0bufrig-${createHash('sha256').update(`${process.getuid?.()}:${name}`).digest('hex').slice(0, 32)}`;
+  const path = pathOf(name);
   let release = await take(path);
   if (release === undefined) onWait?.();
   while (release === undefined) {
@@ -26,6 +26,18 @@ export async function withLock<T>(name: string, work: () => Promise<T>, onWait?:
   }
 }
 
+/**
+ * Takes the lock called `name` until this process ends.
+ * @returns false when somebody else has it
+ */
+export async function holdLock(name: string): Promise<boolean> {
+  return (await take(pathOf(name))) !== undefined;
+}
+
+function pathOf(name: string): string {
+  return `\0bufrig-${createHash('sha256').update(`${process.getuid?.()}:${name}`).digest('hex').slice(0, 32)}`;
+}
+
 type Release = () => Promise<void>;
 
 /** Binds the socket and returns how to let go of it, or undefined when somebody else has it. */
@@ -35,6 +47,8 @@ function take(path: string): Promise<Release | undefined> {
     waiting.add(socket.on('error', () => {}).on('close', () => waiting.delete(socket)));
   });
   return new Promise((resolve, reject) => {
+    // A process that has nothing else to do any more may end.
+    server.unref();
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') resolve(undefined);
       else reject(error);
