@@ -189,6 +189,12 @@ const deviations: readonly Deviation[] = [
     source: 'u-dma-buf.c:udmabuf_export_create_entry, dev_err()',
   },
   {
+    claim: 'LOG-02',
+    says: /what the kernel logged each time\n[^]*\n\+ Array \[\n(\+ +"u-dma-buf udmabuf0: udmabuf_export_create_entry\(\) [^\n]+\n){3}\+ \]/,
+    reason: 'every export that is refused writes an error into the kernel’s log',
+    source: 'u-dma-buf.c:udmabuf_export_create_entry, dev_err(); measured on Linux 6.1',
+  },
+  {
     claim: 'RES-08',
     crash: true,
     says: /^KernelCrash \[LIST_CORRUPTION\][^\n]* in udmabuf_export_release \[u_dma_buf\]/,
