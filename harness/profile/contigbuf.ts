@@ -142,7 +142,12 @@ export const contigbuf: DriverProfile = {
     outOfBounds: ['EINVAL'],
     tooLarge: ['ENOMEM', 'EINVAL'],
     pageAllocatorMemory: 'pages',
-    memories: { dma: {}, pages: {}, contig: {}, reserved: { absence: absenceOfReservedMemory } },
+    memories: {
+      dma: { cacheModes: modesUnlessSnooped(['coherent', 'cached', 'write-combined']) },
+      pages: { cacheModes: modesUnlessSnooped(['cached']) },
+      contig: { cacheModes: modesUnlessSnooped(['cached']) },
+      reserved: { absence: absenceOfReservedMemory },
+    },
     absentMemory: ['EOPNOTSUPP'],
     cacheModes: Object.keys(cacheModes) as CacheMode[],
     mappingClass: 'pfn-io',
@@ -184,6 +189,20 @@ async function capabilities(agent: Agent) {
   } finally {
     await agent.close(fd);
   }
+}
+
+/**
+ * The table of driver/README.md. A device snoops the CPU's caches on x86, and elsewhere where its node in the device tree
+ * says so (drivers/of/address.c:of_dma_is_coherent).
+ */
+function modesUnlessSnooped(modes: readonly CacheMode[]): (agent: Agent) => Promise<readonly CacheMode[]> {
+  return async (agent) => {
+    const property = '/sys/class/contigbuf/contigbuf/device/of_node/dma-coherent';
+    const { ok: fd } = await agent.attempt(() => agent.open(property, 'rdonly'));
+    if (fd !== undefined) await agent.close(fd);
+    const snooped = fd !== undefined || agent.hello.machine === 'x86_64';
+    return snooped ? ['coherent', 'cached'] : modes;
+  };
 }
 
 /** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */

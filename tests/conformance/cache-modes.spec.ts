@@ -39,6 +39,30 @@ forEachStrategy(() => {
     expect(await kernelSays('warning'), 'what the kernel logged').toEqual([]);
   });
 
+  test('CAC-01 each kind of memory is given in the cache modes that it has, and in no other', async ({
+    agent,
+    buffers,
+  }) => {
+    const { cacheModes, memories } = buffers.promises;
+    let looked = 0;
+    for (const [memory, kind] of Object.entries(memories)) {
+      const documented = await kind.cacheModes?.(agent);
+      if (documented === undefined || (await kind.absence?.(agent)) !== undefined) continue;
+      const given = [];
+      for (const cache of cacheModes) {
+        const { ok: buffer, errno } = await buffers.attempt({ bytes: buffers.pageBytes, memory, cache });
+        if (buffer === undefined)
+          expect(errno, `how ${memory} that is ${cache} is refused`).toBe('EOPNOTSUPP');
+        else given.push(cache);
+      }
+      expect(given, `modes in which ${memory} is given`).toEqual(
+        cacheModes.filter((each) => documented.includes(each)),
+      );
+      looked += 1;
+    }
+    test.skip(looked === 0, 'the driver does not say which memory has which cache modes');
+  });
+
   test('CAC-03 every mapping of a buffer has the memory type of its cache mode, on every page', async ({
     agent,
     buffers,

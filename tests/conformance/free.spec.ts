@@ -127,7 +127,11 @@ forEachStrategy(() => {
     if (accounted) expect(used, 'bytes in use').toBeGreaterThan(0.8 * bytes);
   });
 
-  test('LIF-09 the name of a freed buffer is not given to another one soon', async ({ buffers }) => {
+  test('LIF-09 the name of a freed buffer is not given to another one soon, nor its place', async ({
+    buffers,
+    driver,
+    strategy,
+  }) => {
     const unused = buffers.promises.namesUnusedFor;
     test.skip(
       unused === undefined || !(await buffers.haveNames()),
@@ -136,14 +140,19 @@ forEachStrategy(() => {
     const { pageBytes } = buffers;
     const stale = await buffers.allocate({ bytes: pageBytes });
     await stale.release();
+    const { places } = driver.profile.strategies[strategy] ?? {};
     const seen = new Set([stale.name]);
+    const taken = new Set([stale.allocated.mmapOffset]);
     for (let round = 0; round < 10; round++) {
       const some = await Promise.all(
         Array.from({ length: 20 }, () => buffers.allocate({ bytes: pageBytes })),
       );
-      for (const { name } of some) {
-        expect(seen, `names that were in use before`).not.toContain(name);
+      for (const { name, allocated } of some) {
+        expect(seen, 'names that were in use before').not.toContain(name);
+        if (places !== undefined)
+          expect(taken, 'places that were in use before').not.toContain(allocated.mmapOffset);
         seen.add(name);
+        taken.add(allocated.mmapOffset);
       }
       await Promise.all(some.map((each) => each.release()));
     }

@@ -5,19 +5,19 @@
  */
 import {
   expect,
+  expectNoLostObjects,
   forEachStrategy,
   freeBytes,
   ioctlStep,
   leftBy,
   lifetimeOf,
-  objectsInUse,
   orSkip,
   repeat,
   test,
   type Agent,
   type Buffers,
 } from '../../fixtures/index.ts';
-import { judgeCourse, slopeOf } from '../../harness/judge/judges.ts';
+import { slopeOf } from '../../harness/judge/judges.ts';
 import type { Course } from '../../harness/judge/observation.ts';
 import { drmRequests, primeHandle } from '../../harness/profile/drm.ts';
 
@@ -28,12 +28,6 @@ const TIMES = 6;
 const LIVES = 100;
 /** Times between samples that a device comes and goes; measured in an emulated guest: 70 ms each. */
 const COMINGS = 5;
-/**
- * Of one kind. Whatever is lost with each life is one. Open files differ by 25 from one count to the next, which is
- * 0.25 of each of a hundred lives; with fewer lives nothing differed by more than 0.1.
- */
-const OBJECTS_A_LIFE = 0.5;
-
 /** Does `round` many times and looks at the free memory in between. */
 async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
   const course: Course = { label: 'free memory', unit: 'bytes', samples: [] };
@@ -44,29 +38,6 @@ async function courseOf(agent: Agent, rounds: number, round: () => Promise<unkno
     for (let i = 0; i < rounds; i++) await round();
   }
   return course;
-}
-
-/** Of the kernel's caches the one whose objects become more, or fewer, while buffers live and go. */
-async function fullestCache(agent: Agent, live: () => Promise<void>, lives: number): Promise<Course> {
-  const counts: Map<string, number>[] = [];
-  for (let sample = 0; sample < SAMPLES; sample++) {
-    if (sample > 0) await live();
-    counts.push(orSkip(await objectsInUse(agent), 'the kernel does not tell of its caches (/proc/slabinfo)'));
-  }
-  const courses = [...(counts[0]?.keys() ?? [])].map((cache): Course => ({
-    label: `objects in ${cache}`,
-    unit: 'objects',
-    samples: counts.map((count, sample) => ({ rounds: sample * lives, value: count.get(cache) ?? 0 })),
-  }));
-  const [fullest] = courses.toSorted((one, other) => Math.abs(slopeOf(other)) - Math.abs(slopeOf(one)));
-  return orSkip(fullest, 'the kernel tells of no cache');
-}
-
-/** On a young machine caches fill, which looks like a leak at first; but a leak goes on. */
-async function expectLevel(course: () => Promise<Course>, allowed: number): Promise<void> {
-  let taken = await course();
-  for (let time = 1; time < TIMES && judgeCourse(taken, allowed).length > 0; time++) taken = await course();
-  await expect(taken).toStayLevel(allowed);
 }
 
 /**
@@ -125,8 +96,7 @@ forEachStrategy(() => {
       const lived = await repeat(agent, LIVES, steps);
       expect(lived).toEqual(steps.map(() => ({ ok: LIVES, failed: {} })));
     };
-    await live();
-    await expectLevel(() => fullestCache(agent, live, LIVES), OBJECTS_A_LIFE);
+    await expectNoLostObjects(agent, LIVES, live);
   });
 
   test('LIF-07 nor does leaving out steps before the descriptor is closed', async ({ buffers, agent }) => {
@@ -200,8 +170,30 @@ test('LIF-07 PWR-05 devices that come and go, with buffers alive, leave nothing 
       });
     }
   };
-  await comeAndGo();
-  await expectLevel(() => fullestCache(agent, comeAndGo, COMINGS), OBJECTS_A_LIFE);
+  await expectNoLostObjects(agent, COMINGS, comeAndGo);
+});
+
+test('LIF-07 PWR-06 nor does a module that comes and goes, with a buffer each time', async ({
+  ioctls,
+  agent,
+  lifecycle,
+}) => {
+  const maker = orSkip(
+    ioctls.calls.find(({ makesBuffer }) => makesBuffer),
+    'no ioctl of this driver makes a buffer',
+  );
+  await lifecycle.unload();
+  const load = await lifecycle.loading(agent);
+  const comeAndGo = async () => {
+    for (let coming = 0; coming < COMINGS; coming++) {
+      await load();
+      await ioctls.with(maker, async ({ situation, argument }) => {
+        await agent.ioctl(situation.fd, maker.request, argument());
+      });
+      await lifecycle.tryToUnload(agent);
+    }
+  };
+  await expectNoLostObjects(agent, COMINGS, comeAndGo);
 });
 
 test.describe('dma-buf', { tag: '@dma-buf' }, () => {

@@ -4,10 +4,11 @@
  * has to spare (driver_override, Documentation/ABI/testing/sysfs-bus-platform).
  */
 import { basename } from 'node:path';
-import { expect, orSkip, test, type Agent } from '../../fixtures/index.ts';
+import { expect, expectNoLostObjects, orSkip, test, type Agent } from '../../fixtures/index.ts';
 import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import type { Target } from '../../harness/target/target.ts';
 
+const REFUSALS = 10;
 const DEVICES = '/sys/bus/platform/devices';
 
 test('PWR-08 a device for which there is no number is refused, until another one goes', async ({
@@ -36,8 +37,11 @@ test('PWR-08 a device for which there is no number is refused, until another one
     for (const name of given.slice(0, -1)) await bind(name);
     const refused = { description: 'one more device', run: () => bind(last) };
     await expect(refused).toFailWith(exceeded);
-    // Refused again, so that nothing of the first time is in the way.
+    // Refused again, so that nothing of the first time is in the way; and again, so that what each time leaves shows.
     await expect(refused).toFailWith(exceeded);
+    await expectNoLostObjects(agent, REFUSALS, async () => {
+      for (let refusal = 0; refusal < REFUSALS; refusal++) await agent.attempt(() => bind(last));
+    });
     await agent.writeText(`${bus}/unbind`, given[0] ?? '');
     await bind(last);
     expect((await bound(target, bus)).length, 'devices').toBe(devices);
