@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** contigbuf in sysfs and debugfs; driver/README.md is the source. */
+import type { Agent } from '../agent/client.ts';
 import { DEVICE } from './contigbuf-call.ts';
 import { DriverError } from '../errors.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
@@ -60,7 +61,18 @@ function openFile(fdinfo: string): OpenFile {
   return { chargedBytes: Number(values('charged')[0]), strategy: strategies[naming], buffers };
 }
 
+/** A device does on x86, and elsewhere where the device tree says so of it (drivers/of/address.c:of_dma_is_coherent). */
+export async function snoops(agent: Agent): Promise<boolean> {
+  if (agent.hello.machine === 'x86_64') return true;
+  const { ok: fd } = await agent.attempt(() =>
+    agent.open(`${binding(0).device}/of_node/dma-coherent`, 'rdonly'),
+  );
+  if (fd !== undefined) await agent.close(fd);
+  return fd !== undefined;
+}
+
 export const contigbufSystem: SystemView = {
+  snoops,
   nodeMode: 0o660,
   shown: ['/sys/class/contigbuf/contigbuf/', '/sys/module/contigbuf/', '/sys/kernel/debug/contigbuf/'],
   alive: {

@@ -8,7 +8,7 @@ import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import { allocationStep, contigbufIoctls } from './contigbuf-ioctls.ts';
 import { lifetimeAsDmaBuf, lifetimeOnItsOwnFile, lifetimeOnOneFile } from './contigbuf-lifetimes.ts';
-import { contigbufSystem } from './contigbuf-system.ts';
+import { contigbufSystem, snoops } from './contigbuf-system.ts';
 import type {
   Access,
   AllocatedBuffer,
@@ -191,18 +191,9 @@ async function capabilities(agent: Agent) {
   }
 }
 
-/**
- * The table of driver/README.md. A device snoops the CPU's caches on x86, and elsewhere where its node in the device tree
- * says so (drivers/of/address.c:of_dma_is_coherent).
- */
+/** The table of driver/README.md. */
 function modesUnlessSnooped(modes: readonly CacheMode[]): (agent: Agent) => Promise<readonly CacheMode[]> {
-  return async (agent) => {
-    const property = '/sys/class/contigbuf/contigbuf/device/of_node/dma-coherent';
-    const { ok: fd } = await agent.attempt(() => agent.open(property, 'rdonly'));
-    if (fd !== undefined) await agent.close(fd);
-    const snooped = fd !== undefined || agent.hello.machine === 'x86_64';
-    return snooped ? ['coherent', 'cached'] : modes;
-  };
+  return async (agent) => ((await snoops(agent)) ? ['coherent', 'cached'] : modes);
 }
 
 /** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The driver as the rest of the system sees it: its node, its files in sysfs, its bindings, its limits. */
 
+import type { Agent } from '../agent/client.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
 
 export interface SystemView {
@@ -16,6 +17,11 @@ export interface SystemView {
   listing?: Listing;
   /** What the driver says of a file of its node that is open, in `/proc/PID/fdinfo` (Documentation/filesystems/proc.rst). */
   openFile?: (fdinfo: string) => OpenFile;
+  /**
+   * Whether the device sees what the CPU has in its caches, so that nothing need be handed over: found out from the machine
+   * and without asking the driver. No device does unless given.
+   */
+  snoops?: (agent: Agent) => Promise<boolean>;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */

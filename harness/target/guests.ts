@@ -65,22 +65,18 @@ const debug: QemuSpec = {
 /** For drivers that take much themselves; and where nothing tries again when movable pages are in the way, contiguous memory needs room. */
 const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
-/** Memory set aside by the device tree, the upper 256 MiB; the driver's device is in the tree, too. */
-const reserved: QemuSpec = {
-  ...standard,
-  name: 'qemu-arm64-reserved',
-  memoryMiB: 1024,
-  deviceTree: deviceTree('reserved'),
-};
-
-/** Where lines are counted, each way a device tree can put it. */
-const debugTrees: readonly QemuSpec[] = ['reserved', 'reserved-no-map', 'coherent'].map((name) => ({
-  ...debug,
-  name: `qemu-arm64-debug-${name}`,
-  deviceTree: deviceTree(name),
-  // The kernel has no pages for it.
-  ...(name === 'reserved-no-map' ? { without: ['dma-buf'] as const } : {}),
-}));
+/**
+ * What a device tree can say of the driver's device: memory set aside for it, the upper 256 MiB of a GiB, with pages of
+ * the kernel's or without; or that it sees the CPU's caches.
+ */
+const treesOn = (base: QemuSpec): QemuSpec[] =>
+  ['reserved', 'reserved-no-map', 'coherent'].map((name) => ({
+    ...base,
+    name: `${base.name}-${name}`,
+    deviceTree: deviceTree(name),
+    // The kernel has no pages for it.
+    ...(name === 'reserved-no-map' ? { without: ['dma-buf'] as const } : {}),
+  }));
 
 /** One for each thing in which kernels differ: page size, age, CMA, word size, 32-bit programs. */
 export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
@@ -93,8 +89,10 @@ export const guests: readonly [QemuSpec, ...QemuSpec[]] = [
   },
   newest,
   debug,
-  ...debugTrees,
-  reserved,
+  // Where lines are counted.
+  ...treesOn(debug),
+  // From Linux 6.12 on the kernel tells what is handed over to devices.
+  ...treesOn({ ...middle, name: standard.name, memoryMiB: 1024 }),
   amd64,
   bounce,
   amd64Middle,

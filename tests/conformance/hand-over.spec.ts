@@ -21,6 +21,7 @@ const ways: { read: boolean; write: boolean; direction: Direction }[] = [
   { read: true, write: true, direction: 'both' },
 ];
 
+const SNOOPS = 'the device sees what the CPU has in its caches';
 const wholly = { to: 'device', direction: 'both' } as const;
 
 test.use({ strategy: 'dma-buf' });
@@ -86,10 +87,12 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   test('CAC-05 an ioctl hands over the range that it is given, in its direction', async ({
     agent,
     buffers,
+    driver,
     ioctls,
     viewer,
     dmaEvents,
   }) => {
+    test.skip((await driver.profile.system.snoops?.(agent)) === true, SNOOPS);
     const handing = ioctls.calls.filter(({ synchronises }) => synchronises !== undefined);
     test.skip(handing.length === 0, 'no ioctl of this driver hands memory over');
     const { events } = await watched(agent, buffers, viewer, dmaEvents);
@@ -134,9 +137,11 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
   test('ZER-04 what was cleared by the CPU is handed over to the device before anybody has it', async ({
     agent,
     buffers,
+    driver,
     viewer,
     dmaEvents,
   }) => {
+    test.skip((await driver.profile.system.snoops?.(agent)) === true, SNOOPS);
     const { events } = await watched(agent, buffers, viewer, dmaEvents);
     const bytes = PAGES * buffers.pageBytes;
     let looked = 0;

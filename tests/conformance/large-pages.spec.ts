@@ -29,16 +29,19 @@ forEachStrategy(() => {
     agent,
     target,
   }) => {
-    const { mapped, nonce, largeBytes } = await congruentMapping({ buffers, agent, target });
-    const { mapping } = mapped;
-    const blocks = await levelsOf(mapping);
-    expect(blocks.length).toBeGreaterThanOrEqual(2);
-    expect(blocks.map(({ level }) => level)).toEqual(
-      blocks.map(({ bytes }) => (bytes === largeBytes ? 'large' : 'small')),
-    );
-    expect(blocks.some(({ level }) => level === 'large')).toBe(true);
-    await expect(mapped).toShowItsOwnPages(nonce);
-    await expect(mapped).toEndWhereItShould(mapping.bytes);
+    // Also where a mapping begins inside the buffer.
+    for (const first of buffers.promises.subOffset ? [0, 3] : [0]) {
+      const { mapped, nonce, largeBytes } = await congruentMapping({ buffers, agent, target }, first);
+      const { mapping } = mapped;
+      const blocks = await levelsOf(mapping);
+      expect(blocks.length).toBeGreaterThanOrEqual(2);
+      expect(blocks.map(({ level }) => level)).toEqual(
+        blocks.map(({ bytes }) => (bytes === largeBytes ? 'large' : 'small')),
+      );
+      expect(blocks.some(({ level }) => level === 'large')).toBe(true);
+      await expect(mapped).toShowItsOwnPages(nonce);
+      await expect(mapped).toEndWhereItShould(mapping.bytes);
+    }
   });
 
   test('HUG-02 and HUG-07 where large pages do not fit or exist, small ones show the same', async ({
@@ -144,18 +147,19 @@ forEachStrategy(() => {
   });
 });
 
-/** A fresh mapping of a signed buffer where large pages fit. */
-async function congruentMapping({
-  buffers,
-  agent,
-  target,
-}: Situation): Promise<{ mapped: MappedBuffer; nonce: bigint; largeBytes: number }> {
+/** A fresh mapping of a signed buffer where large pages fit. @param first page of the buffer that it begins with */
+async function congruentMapping(
+  { buffers, agent, target }: Situation,
+  first = 0,
+): Promise<{ mapped: MappedBuffer; nonce: bigint; largeBytes: number }> {
   await skipWithoutLargePages({ buffers, agent, target });
   const largeBytes = largePageBytes(agent);
   const { buffer, nonce } = await signedBuffer(buffers, { bytes: 3 * largeBytes + 3 * buffers.pageBytes });
   const physical = orSkip(buffer.allocated.physicalAddress, 'the driver does not say where a buffer lies');
-  const address = await congruentAddress(agent, buffer.bytes, physical);
-  return { mapped: await buffer.map({ address }), nonce, largeBytes };
+  const at = first * buffers.pageBytes;
+  const bytes = buffer.bytes - at;
+  const address = await congruentAddress(agent, bytes, physical + at);
+  return { mapped: await buffer.map({ at, bytes, address }), nonce, largeBytes };
 }
 
 async function skipWithoutLargePages({ buffers, agent, target }: Situation): Promise<void> {
