@@ -86,11 +86,22 @@ function factsOf(
         ...{ bytes: BigInt(asked.bytes), allocated: made.allocated, align: BigInt(asked.align) },
         ...{ backend: BigInt(asked.backend), cache: BigInt(asked.cache) },
       };
+      // Of an earlier answer, say.
+      const stale = {
+        naming: 3,
+        bytes: 7,
+        allocated: 7,
+        align: 7,
+        offset: 7,
+        backend: 7,
+        cache: 7,
+        attached: 7,
+      };
       const facts: Fact[] = [];
       const add = async (to: string, fd: number, id: bigint, found: Partial<typeof always> & Having) =>
         facts.push({
           says: `${asked.bytes} bytes, to ${to}`,
-          told: await call(agent, fd, requests.CONTIGBUF_IOC_INFO, abi.info, { id }),
+          told: await call(agent, fd, requests.CONTIGBUF_IOC_INFO, abi.info, { ...stale, id }),
           found: { ...always, ...found },
         });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** contigbuf in sysfs and debugfs; driver/README.md is the source. */
-import type { Agent } from '../agent/client.ts';
 import { DEVICE } from './contigbuf-call.ts';
+import { snoops } from './contigbuf-tree.ts';
 import { DriverError } from '../errors.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
 import type { Binding, Listed, OpenFile, SystemView } from './system.ts';
@@ -59,16 +59,6 @@ function openFile(fdinfo: string): OpenFile {
     return { name: id === 0 ? undefined : id, allocatedBytes: bytes ?? Number.NaN };
   });
   return { chargedBytes: Number(values('charged')[0]), strategy: strategies[naming], buffers };
-}
-
-/** A device does on x86, and elsewhere where the device tree says so of it (drivers/of/address.c:of_dma_is_coherent). */
-export async function snoops(agent: Agent): Promise<boolean> {
-  if (agent.hello.machine === 'x86_64') return true;
-  const { ok: fd } = await agent.attempt(() =>
-    agent.open(`${binding(0).device}/of_node/dma-coherent`, 'rdonly'),
-  );
-  if (fd !== undefined) await agent.close(fd);
-  return fd !== undefined;
 }
 
 export const contigbufSystem: SystemView = {

@@ -8,7 +8,8 @@ import * as abi from './contigbuf-abi.ts';
 import { call, DEVICE } from './contigbuf-call.ts';
 import { allocationStep, contigbufIoctls } from './contigbuf-ioctls.ts';
 import { lifetimeAsDmaBuf, lifetimeOnItsOwnFile, lifetimeOnOneFile } from './contigbuf-lifetimes.ts';
-import { contigbufSystem, snoops } from './contigbuf-system.ts';
+import { contigbufSystem } from './contigbuf-system.ts';
+import { absenceOfOwnMemory, snoops } from './contigbuf-tree.ts';
 import type {
   Access,
   AllocatedBuffer,
@@ -143,10 +144,10 @@ export const contigbuf: DriverProfile = {
     tooLarge: ['ENOMEM', 'EINVAL'],
     pageAllocatorMemory: 'pages',
     memories: {
-      dma: { cacheModes: modesUnlessSnooped(['coherent', 'cached', 'write-combined']) },
+      dma: { anyAlignment: true, cacheModes: modesUnlessSnooped(['coherent', 'cached', 'write-combined']) },
       pages: { cacheModes: modesUnlessSnooped(['cached']) },
-      contig: { cacheModes: modesUnlessSnooped(['cached']) },
-      reserved: { absence: absenceOfReservedMemory },
+      contig: { anyAlignment: true, cacheModes: modesUnlessSnooped(['cached']) },
+      reserved: { anyAlignment: true, absence: absenceOfOwnMemory },
     },
     absentMemory: ['EOPNOTSUPP'],
     cacheModes: Object.keys(cacheModes) as CacheMode[],
@@ -194,15 +195,6 @@ async function capabilities(agent: Agent) {
 /** The table of driver/README.md. */
 function modesUnlessSnooped(modes: readonly CacheMode[]): (agent: Agent) => Promise<readonly CacheMode[]> {
   return async (agent) => ((await snoops(agent)) ? ['coherent', 'cached'] : modes);
-}
-
-/** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */
-async function absenceOfReservedMemory(agent: Agent): Promise<string | undefined> {
-  const node = '/proc/device-tree/reserved-memory';
-  const { ok: fd } = await agent.attempt(() => agent.open(node, 'rdonly'));
-  if (fd === undefined) return 'no device tree of this machine reserves memory';
-  await agent.close(fd);
-  return undefined;
 }
 
 async function allocate(

@@ -152,6 +152,8 @@ export interface MemoryKind {
    * and without asking the driver, so that no driver can excuse itself.
    */
   absence?(agent: Agent): Promise<string | undefined>;
+  /** Every alignment can be had of it, as long as there is twice as much in one piece. */
+  anyAlignment?: true;
   /** The cache modes that it is documented to have there, found out likewise; nothing is said of others unless given. */
   cacheModes?(agent: Agent): Promise<readonly CacheMode[]>;
 }

@@ -22,7 +22,7 @@ static const struct name calls[] = {
 	CALL(capset),		CALL(close_range),	CALL(dup3),		CALL(epoll_create1),	CALL(epoll_ctl),
 	CALL(eventfd2),		CALL(fallocate),	CALL(fsync),		CALL(futex),
 	CALL(delete_module),	CALL(getppid),		CALL(io_uring_register), CALL(io_uring_setup),
-	CALL(finit_module),	CALL(kill),
+	CALL(finit_module),	CALL(getdents64),	CALL(kill),
 	CALL(memfd_create),	CALL(mkdirat),		CALL(mlock2),		CALL(mlockall),
 	CALL(move_pages),	CALL(mseal),		CALL(munlockall),	CALL(openat),
 	CALL(perf_event_open),	CALL(pidfd_getfd),	CALL(pidfd_open),	CALL(pipe2),

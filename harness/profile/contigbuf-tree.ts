@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+/** What the device tree says of contigbuf's first device, read without asking the driver. */
+import type { Agent } from '../agent/client.ts';
+import { entriesOf } from '../agent/directory.ts';
+
+/** Of the device, where it is in the tree. */
+const NODE = '/sys/class/contigbuf/contigbuf/device/of_node';
+/** Documentation/devicetree/bindings/reserved-memory: regions are children of that one node. */
+const REGIONS = '/proc/device-tree/reserved-memory';
+
+/** Whether it sees the CPU's caches: on x86, and elsewhere where the tree says so (drivers/of/address.c:of_dma_is_coherent). */
+export async function snoops(agent: Agent): Promise<boolean> {
+  return agent.hello.machine === 'x86_64' || (await property(agent, `${NODE}/dma-coherent`)) !== undefined;
+}
+
+/** Why the device has no memory that is set aside for it, and that the driver has to divide by itself. */
+export async function absenceOfOwnMemory(agent: Agent): Promise<string | undefined> {
+  const phandle = await property(agent, `${NODE}/memory-region`);
+  if (phandle === undefined) return 'no device tree gives the device memory of its own';
+  for (const region of await entriesOf(agent, REGIONS)) {
+    const own = await property(agent, `${REGIONS}/${region}/phandle`);
+    const compatible = await property(agent, `${REGIONS}/${region}/compatible`);
+    if (own?.equals(phandle) === true && compatible?.includes('shared-dma-pool') === true)
+      return 'the memory that the device tree gives the device is a pool of the DMA API';
+  }
+  return undefined;
+}
+
+/** The bytes of a property, which may be none; undefined when there is no such property. */
+async function property(agent: Agent, path: string): Promise<Buffer | undefined> {
+  const { ok: fd } = await agent.attempt(() => agent.open(path, 'rdonly'));
+  if (fd === undefined) return undefined;
+  try {
+    return await agent.read(fd, agent.pageBytes);
+  } finally {
+    await agent.close(fd);
+  }
+}
