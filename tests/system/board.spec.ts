@@ -25,14 +25,18 @@ const test = base.extend<object, { board: BoardGuest }>({
 const ONE_CLAIM = 'fd-per-buffer.*GEO-03 a buffer of 1 MiB';
 const SOME_CLAIMS = 'fd-per-buffer.*(BND-0|GEO-0)';
 
+/** Milliseconds: all of the suite with one worker, while another test has a processor. */
+const SUITE_LIMIT = 25 * 60_000;
+
 const USERS = [
   { user: 'root', grep: 'conformance/' },
   { user: 'tester', grep: 'conformance/.*(fd-per-buffer|HLP-01)' },
 ];
 for (const { user, grep } of USERS) {
   test(`the suite passes as ${user}, and nothing stays behind`, async ({ rig, board }) => {
+    test.setTimeout(2 * SUITE_LIMIT);
     const before = await board.state();
-    const run = await rig.run({ project: 'board', grep, env: board.as(user) });
+    const run = await rig.run({ project: 'board', grep, env: board.as(user), limit: SUITE_LIMIT });
     expect(run.summary.red, run.output).toEqual([]);
     expect(run.code).toBe(0);
     expect(run.summary.targets).toMatchObject([{ facts: { name: 'board', accelerator: 'none' } }]);

@@ -15,11 +15,15 @@ export const projectFolder = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Where Playwright keeps what it compiled; its own choice would be the temporary folder. */
 const COMPILED = join(tmpdir(), `playwright-transform-cache-${process.getuid?.() ?? 0}`);
-/** Milliseconds for one run; the longest takes a minute on an idle machine. */
+/** Milliseconds for one run, unless it says otherwise; on an idle machine a minute is enough. */
 const RUN_LIMIT = 500_000;
+/** Milliseconds for one that was told to end. */
+const STOP_LIMIT = 30_000;
 
 export interface RigOptions {
   project: string;
+  /** Milliseconds. */
+  limit?: number;
   /** Another file than the rig's own playwright.config.ts. */
   config?: string;
   /** Selects tests, as on the command line; all of the project unless given. */
@@ -61,11 +65,14 @@ export class RigRun {
   /** Where it makes what is temporary. */
   readonly temporary: string;
   readonly #process: ChildProcess;
+  readonly #limit: number;
   readonly #ended: Promise<Ending>;
   readonly #began = performance.now();
   #output = '';
 
-  constructor(folder: string, { project, config, grep, grepInvert, workers = 1, env }: RigOptions) {
+  constructor(folder: string, options: RigOptions) {
+    const { project, config, grep, grepInvert, workers = 1, limit = RUN_LIMIT, env } = options;
+    this.#limit = limit;
     this.folder = mkdtempSync(join(folder, 'run-'));
     this.temporary = join(this.folder, 'tmp');
     mkdirSync(this.temporary);
@@ -108,7 +115,7 @@ export class RigRun {
 
   /** Waits until it prints this. */
   async says(text: string): Promise<void> {
-    const deadline = Deadline.in(RUN_LIMIT);
+    const deadline = Deadline.in(this.#limit);
     while (!this.#output.includes(text)) {
       if (deadline.expired || this.#process.exitCode !== null)
         throw new Error(`the run never said ${JSON.stringify(text)}:\n${this.#output}`);
@@ -119,9 +126,13 @@ export class RigRun {
   /** Waits for the runner's end, whatever that is. */
   async ended(): Promise<Ending> {
     try {
-      return await Deadline.in(RUN_LIMIT).race(this.#ended, 'a run of the rig');
+      return await Deadline.in(this.#limit).race(this.#ended, 'a run of the rig');
     } finally {
+      // Whoever is late still writes, and what it writes is about to be removed.
       this.#process.kill('SIGTERM');
+      await Deadline.in(STOP_LIMIT)
+        .race(this.#ended, 'the end of a run of the rig')
+        .catch(() => {});
     }
   }
 
