@@ -177,10 +177,10 @@ forEachStrategy(() => {
     await child.exit();
   });
 
-  test('DBG-01 a core dump has nothing of the buffer in it', async ({ buffers, agent }) => {
+  test('DBG-01 a core dump has nothing of the buffer in it', async ({ buffers, agent, target }) => {
     const bytes = 64 * buffers.pageBytes;
     const pattern = '/proc/sys/kernel/core_pattern';
-    const core = '/dev/shm/bufrig-core';
+    const core = `${target.directory}/core`;
     const before = await agent.readText(pattern);
     const { buffer, nonce } = await signedBuffer(buffers, { bytes });
     const ordinary = await agent.anonymous(bytes);

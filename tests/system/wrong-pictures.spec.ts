@@ -21,7 +21,7 @@ interface WrongPicture {
 const wrongPictures: WrongPicture[] = [
   {
     what: 'the address told is one page off',
-    diff: 'driver/mutants/P08.diff',
+    diff: 'tests/system/diffs/large-buffers-one-page-off.diff',
     says: /picture: shifted: the screen reads memory 4 KiB behind the place of the picture, that is 1 page\n/,
     red: 2,
   },
