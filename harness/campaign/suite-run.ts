@@ -22,8 +22,8 @@ export interface SuiteRun {
   guest: string;
   /** Regular expression on the titles; all of them without one. */
   grep?: string;
-  /** Guests at a time; one unless given. */
-  workers?: number;
+  /** Guests at a time. */
+  workers: number | 'as-configured';
   append: readonly string[];
   slow: boolean;
   /** File of the diff; the driver as it is without one. */
@@ -156,7 +156,7 @@ function argvOf({
   project,
   guest,
   grep,
-  workers = 1,
+  workers,
   folder,
   output,
   stopEarly,
@@ -164,7 +164,8 @@ function argvOf({
   const playwright = join(project, 'node_modules', '.bin', 'playwright');
   return [
     ...([playwright, 'test'] as const),
-    ...[`--project=${guest}`, `--workers=${workers}`, '--output', output ?? join(folder, 'output')],
+    ...[`--project=${guest}`, '--output', output ?? join(folder, 'output')],
+    ...(workers === 'as-configured' ? [] : [`--workers=${workers}`]),
     ...(grep === undefined ? [] : ['--grep', grep]),
     ...(stopEarly === true ? ['--max-failures=1'] : []),
   ];

@@ -62,6 +62,7 @@ export class WatchedRun {
     const child = await startSuite({
       ...{ project, guest, signal, environment, output, grep: SELECTION, append: [], slow: false },
       folder: reports,
+      workers: 1,
       // The tests of a file share a guest, so what a fault leaves in one meets the next.
       variables: { TMPDIR: temporary, PWTEST_CACHE_DIR: COMPILED, BUFRIG_ISOLATION: 'file' },
     });

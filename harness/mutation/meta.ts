@@ -136,7 +136,7 @@ async function inCopy(
     const grep = `(${specs.map((spec) => spec.replaceAll('.', '\\.')).join('|')})`;
     return await runSuite({
       ...{ project: copy, guest: 'selftest', grep, append: [], slow: false },
-      ...{ folder: join(folder, name), signal, environment },
+      ...{ folder: join(folder, name), workers: 1, signal, environment },
     });
   } finally {
     await undo.run();

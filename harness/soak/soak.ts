@@ -31,6 +31,8 @@ export async function soak(options: SoakOptions): Promise<Round[]> {
     const begun = performance.now();
     const report = await runSuite({
       ...{ project: checkout, guest: project, append: [], slow, folder, signal, environment },
+      // As a user runs it.
+      workers: 'as-configured',
       ...(grep === undefined ? {} : { grep }),
     });
     if (signal.aborted) break;
