@@ -2,6 +2,7 @@
 /** What the device tree says of contigbuf's first device, read without asking the driver. */
 import type { Agent } from '../agent/client.ts';
 import { entriesOf } from '../agent/directory.ts';
+import { LabError } from '../errors.ts';
 
 /** Of the device, where it is in the tree. */
 const NODE = '/sys/class/contigbuf/contigbuf/device/of_node';
@@ -26,10 +27,15 @@ export async function absenceOfOwnMemory(agent: Agent): Promise<string | undefin
   return undefined;
 }
 
-/** The bytes of a property, which may be none; undefined when there is no such property. */
+/**
+ * The bytes of a property, which may be none; undefined when there is no such property.
+ * @throws LabError `DEVICE_TREE` when it cannot be read: that is not to be taken for its absence
+ */
 async function property(agent: Agent, path: string): Promise<Buffer | undefined> {
-  const { ok: fd } = await agent.attempt(() => agent.open(path, 'rdonly'));
-  if (fd === undefined) return undefined;
+  const { ok: fd, errno } = await agent.attempt(() => agent.open(path, 'rdonly'));
+  // Beside the regions lie properties of their own, which are no folders.
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined;
+  if (fd === undefined) throw new LabError('DEVICE_TREE', `${path} cannot be read: ${errno}`);
   try {
     return await agent.read(fd, agent.pageBytes);
   } finally {
