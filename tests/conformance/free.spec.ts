@@ -211,7 +211,7 @@ test(
 );
 
 forEachStrategy(() => {
-  // Some 80 s.
+  // 52 s.
   test(
     'LIF-09 when all places have been used and begin anew, those of living buffers are theirs',
     { tag: '@slow' },
