@@ -4,7 +4,7 @@
  * one's, so that make compiles only what differs. Between an edit and its verdict lies one file, not
  * a driver. Only a build that went well is built upon; after any other everything is compiled again.
  */
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Cache } from './cache.ts';
@@ -33,7 +33,9 @@ export async function inWorkFolder<T>(
     for (const name of before ?? []) if (!names.includes(name)) await rm(join(folder, name), { force: true });
     for (const name of names) await layOver(join(source, name), join(folder, name));
     const result = await build(folder);
-    await writeFile(intact, JSON.stringify(names));
+    // Whole or not at all, also on a full disk.
+    await writeFile(`${intact}.new`, JSON.stringify(names));
+    await rename(`${intact}.new`, intact);
     return result;
   });
 }
@@ -51,10 +53,13 @@ async function contentAndMode(path: string): Promise<{ content: Buffer; mode: nu
   return { content: await readFile(path), mode: (await stat(path)).mode & 0o777 };
 }
 
-/** The source files of the last build, or undefined when there was none or it did not go well. */
+/** The source files of the last build, or undefined when there was none, or nothing sound is known of it. */
 async function sourcesIn(intact: string): Promise<string[] | undefined> {
-  const text = await readFile(intact, 'utf8').catch(() => undefined);
-  if (text === undefined) return undefined;
-  const names: unknown = JSON.parse(text);
-  return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : undefined;
+  const text = await readFile(intact, 'utf8').catch(() => '');
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -91,6 +91,11 @@ test('a diff is applied to a copy, and one that does not fit is refused', async 
 
   const stale = buildModule(workshop.cache, { ...request, diff: diff.replace('-int thing;', '-int other;') });
   await expect(stale).rejects.toMatchObject({ code: 'DIFF_REJECTED' });
+  const malformed = buildModule(workshop.cache, { ...request, diff: diff.replace('-1 +1', '-1,3 +1') });
+  await expect(malformed).rejects.toMatchObject({
+    code: 'DIFF_REJECTED',
+    message: expect.stringContaining('malformed patch'),
+  });
 });
 
 test('a diff whose surroundings have changed is another diff, and refused', async ({ workshop }) => {

@@ -11,6 +11,8 @@ interface Workshop {
   write(files: Record<string, string>): Promise<void>;
   remove(name: string): Promise<void>;
   build(fails?: boolean): Promise<{ found: string; ages: Record<string, number> }>;
+  /** The file that says what the last build was made from. */
+  note: string;
 }
 
 const test = base.extend<{ workshop: Workshop }>({
@@ -23,6 +25,7 @@ const test = base.extend<{ workshop: Workshop }>({
         for (const [name, text] of Object.entries(files)) await writeFile(join(source, name), text);
       },
       remove: (name) => rm(join(source, name)),
+      note: join(cache.root, 'work', 'key', 'intact.json'),
       build: (fails = false) =>
         inWorkFolder(cache, 'key', source, async (folder) => {
           const found = await readFile(join(folder, 'object.o'), 'utf8').catch(() => 'nothing');
@@ -62,4 +65,14 @@ test('nothing is built upon a build that failed', async ({ workshop }) => {
   await workshop.build();
   await expect(workshop.build(true)).rejects.toThrow('it does not compile');
   expect((await workshop.build()).found).toBe('nothing');
+});
+
+test('nor upon one of which a full disk has left half a note', async ({ workshop }) => {
+  await workshop.write({ 'a.c': 'a' });
+  await workshop.build();
+  for (const half of ['', '["a.']) {
+    await writeFile(workshop.note, half);
+    expect((await workshop.build()).found).toBe('nothing');
+  }
+  expect((await workshop.build()).found).toBe('an object');
 });
