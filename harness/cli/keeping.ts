@@ -94,6 +94,6 @@ export async function endKeeper({ settings }: Context): Promise<KeptGuest | unde
     if (deadline.expired) process.kill(kept.pid, 'SIGKILL');
     await sleep(50);
   }
-  await forgetKept(settings.cacheRoot);
+  await forgetKept(settings.cacheRoot, kept.keeper);
   return kept;
 }

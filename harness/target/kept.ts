@@ -45,6 +45,8 @@ export async function noteKept(cacheRoot: string, guest: Omit<KeptGuest, 'keeper
   }
 }
 
-export async function forgetKept(cacheRoot: string): Promise<void> {
-  await rm(noteIn(cacheRoot), { force: true });
+/** Removes the note, unless another process that lives keeps a guest. @param keeper whose it was, see process-identity.ts */
+export async function forgetKept(cacheRoot: string, keeper = ownIdentity()): Promise<void> {
+  const kept = await keptGuest(cacheRoot);
+  if (kept === undefined || kept.keeper === keeper) await rm(noteIn(cacheRoot), { force: true });
 }

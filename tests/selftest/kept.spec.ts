@@ -30,3 +30,10 @@ test('what a process that was killed kept is no more, and another one may keep a
   await noteKept(root, guest);
   expect(JSON.parse(await readFile(`${root}/kept.json`, 'utf8'))).toMatchObject({ pid: process.pid });
 });
+
+test('who lost the race for the one place leaves the note of who won', async ({}, info) => {
+  const root = info.outputPath('cache');
+  await noteKept(root, guest);
+  await forgetKept(root, ownIdentity().replace(/\d+$/, '1'));
+  expect(await keptGuest(root)).toMatchObject({ pid: process.pid });
+});
