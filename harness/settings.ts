@@ -3,7 +3,7 @@
  * What a user can set through the environment, read in one place. playwright.config.ts and the
  * command line pass `process.env` in; nothing else in the project looks at it.
  */
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { LabError } from './errors.ts';
 import { isolations, type Isolation } from './supply/isolation.ts';
@@ -29,6 +29,16 @@ export const variables = {
   BUFRIG_REPORTS: 'folder for all reports (else reports/)',
   BUFRIG_CACHE: 'folder for kernels, packages and builds (else ~/.cache/bufrig)',
 } as const;
+
+/** Those that name a file or a folder of this machine, relative to where the user is; the reports' is to the checkout. */
+const PATHS: readonly (keyof typeof variables)[] = [
+  'BUFRIG_SSH_KEY',
+  'BUFRIG_KERNEL_TREE',
+  'BUFRIG_DRIVER_DIFF',
+  'BUFRIG_PROFILE',
+  'BUFRIG_MODULE',
+  'BUFRIG_CACHE',
+];
 
 export interface Settings {
   /** The machine named by BUFRIG_TARGET. */
@@ -62,14 +72,46 @@ export interface SshSettings {
   knownHosts: [string, ...string[]];
 }
 
-/** @throws LabError `BAD_SETTING` when a variable contradicts itself */
-export function settingsFrom(env: Environment, projectFolder: string): Settings {
-  const get = (name: keyof typeof variables) => {
-    const value = env[name]?.trim();
-    return value === '' ? undefined : value;
-  };
-  const home = env['HOME'] ?? homedir();
-  const configFolder = join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'bufrig');
+/** The variables that are set and name a path, with paths that mean the same from any folder. @param from absolute */
+export function absolutePaths(env: Environment, from: string): Environment {
+  return Object.fromEntries(
+    PATHS.flatMap((name): [string, string][] => {
+      const value = filled(env, name);
+      // A driver may also be named by a word.
+      if (value === undefined || (name === 'BUFRIG_PROFILE' && !isFile(value))) return [];
+      return [[name, resolve(from, value)]];
+    }),
+  );
+}
+
+/** The variables that say what runs that are started from here test, and how: all but those of their surroundings. */
+export function settingsOfRuns(env: Environment): Record<string, string> {
+  const surroundings = ['BUFRIG_REPORTS', 'BUFRIG_CACHE'];
+  return Object.fromEntries(
+    Object.keys(variables).flatMap((name): [string, string][] => {
+      const value = surroundings.includes(name) ? undefined : filled(env, name);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** What is set but empty is not set, also for the folders of the XDG base directory specification. */
+function filled(env: Environment, name: string): string | undefined {
+  const value = env[name]?.trim();
+  return value === '' ? undefined : value;
+}
+
+function isFile(profile: string): boolean {
+  return /\.m?ts$/.test(profile);
+}
+
+/** @throws LabError `BAD_SETTING` when a variable makes no sense */
+export function settingsFrom(given: Environment, projectFolder: string): Settings {
+  const env = { ...given, ...absolutePaths(given, process.cwd()) };
+  const get = (name: keyof typeof variables) => filled(env, name);
+  const home = filled(env, 'HOME') ?? userInfo().homedir;
+  const configFolder = join(filled(env, 'XDG_CONFIG_HOME') ?? join(home, '.config'), 'bufrig');
+  const cacheFolder = join(filled(env, 'XDG_CACHE_HOME') ?? join(home, '.cache'), 'bufrig');
   const key = get('BUFRIG_SSH_KEY');
   const address = get('BUFRIG_TARGET');
   if (address !== undefined && !address.startsWith('ssh://')) {
@@ -77,9 +119,6 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
       hint: 'give it as ssh://user@host:port',
     });
   }
-  const diff = get('BUFRIG_DRIVER_DIFF');
-  const profile = get('BUFRIG_PROFILE') ?? 'contigbuf';
-  const module = get('BUFRIG_MODULE');
   return {
     board:
       address === undefined
@@ -91,16 +130,16 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
             hostKey: get('BUFRIG_HOST_KEY'),
             kernelTree: get('BUFRIG_KERNEL_TREE'),
             directory: get('BUFRIG_TARGET_DIR'),
-            identities: key === undefined ? [] : [resolve(key)],
+            identities: key === undefined ? [] : [key],
           },
     append: get('BUFRIG_APPEND')?.split(/\s+/) ?? [],
-    driverDiff: diff === undefined ? undefined : resolve(diff),
-    profile: /\.m?ts$/.test(profile) ? resolve(profile) : profile,
-    moduleFile: module === undefined ? undefined : resolve(module),
+    driverDiff: get('BUFRIG_DRIVER_DIFF'),
+    profile: get('BUFRIG_PROFILE') ?? 'contigbuf',
+    moduleFile: get('BUFRIG_MODULE'),
     isolation: isolationFrom(get('BUFRIG_ISOLATION')),
     slow: get('BUFRIG_SLOW') !== undefined,
     reports: resolve(projectFolder, get('BUFRIG_REPORTS') ?? 'reports'),
-    cacheRoot: resolve(get('BUFRIG_CACHE') ?? join(env['XDG_CACHE_HOME'] ?? join(home, '.cache'), 'bufrig')),
+    cacheRoot: cacheFrom(resolve(get('BUFRIG_CACHE') ?? cacheFolder)),
     searchPath: env['PATH']?.split(':').filter((part) => part !== '') ?? [],
     ssh: {
       agentSocket: env['SSH_AUTH_SOCK'],
@@ -112,6 +151,14 @@ export function settingsFrom(env: Environment, projectFolder: string): Settings 
       ],
     },
   };
+}
+
+/** make(1) and QEMU's options take such a path apart. */
+function cacheFrom(path: string): string {
+  if (!/[\s,:#$'"\\]/.test(path)) return path;
+  throw new LabError('BAD_SETTING', `the cache would be ${path}: kernels cannot be built in such a folder`, {
+    hint: 'BUFRIG_CACHE=FOLDER, without blanks and any of , : # $ \' " \\ in it',
+  });
 }
 
 function isolationFrom(text: string | undefined): Isolation | undefined {

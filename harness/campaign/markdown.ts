@@ -10,3 +10,8 @@ export function tableRow(cells: readonly string[]): string {
 export function short(text: string): string {
   return text.length > 240 ? `${text.slice(0, 239)}…` : text;
 }
+
+/** What a table says of rows that are not there. @param count how many */
+export function missingLine(count: number): string[] {
+  return count === 0 ? [] : [`Missing: ${count} (the campaign goes on, or was cut short).`];
+}

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { JSONReport, JSONReportSuite } from '@playwright/test/reporter';
 import { Deadline } from '../deadline.ts';
 import { LabError } from '../errors.ts';
-import { endOf, startOwned, type Ending } from '../process.ts';
+import { endOf, run, startOwned, type Ending } from '../process.ts';
 import type { CoverageRow } from '../report/coverage-rows.ts';
 import type { RunSummary } from '../report/run-summary.ts';
 
@@ -111,6 +111,8 @@ export async function startSuite(run: SuiteRun): Promise<SuiteChild> {
     setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT).unref();
   };
   run.signal.addEventListener('abort', stop, { once: true });
+  // Who was aborted before hears nothing of it any more.
+  if (run.signal.aborted) stop();
   const concluded = async (): Promise<SuiteReport> => {
     try {
       const ending = await Deadline.in(RUN_LIMIT).race(ended, `running the suite in ${run.guest}`);
@@ -126,6 +128,17 @@ export async function startSuite(run: SuiteRun): Promise<SuiteChild> {
     throw new LabError('SPAWN_FAILED', 'playwright did not start');
   }
   return { pid: child.pid, said: () => said, kill: (signal) => void child.kill(signal), report };
+}
+
+/** Why this selects no test at all, in Playwright's words; undefined when it selects some. Nothing runs. */
+export async function whyNoTests(
+  selection: Pick<SuiteRun, 'project' | 'guest' | 'grep' | 'variables'>,
+): Promise<string | undefined> {
+  const { project, guest, grep, variables = {} } = selection;
+  const listing = [...playwrightOf(project, guest, grep), '--list'] as const;
+  const { code, stdout, stderr } = await run(listing, { cwd: project, env: variables });
+  const said = `${stderr}\n${stdout}`.split('\n').filter((line) => !/^ +at /.test(line));
+  return code === 0 ? undefined : said.join('\n').trim();
 }
 
 async function reportIn(folder: string): Promise<Pick<SuiteReport, 'summary' | 'coverage' | 'tests'>> {
@@ -152,21 +165,17 @@ function testsOf(suite: JSONReportSuite, blocks: readonly string[] = []): Ran[] 
   return [...own, ...(suite.suites ?? []).flatMap((inner) => testsOf(inner, [...blocks, inner.title]))];
 }
 
-function argvOf({
-  project,
-  guest,
-  grep,
-  workers,
-  folder,
-  output,
-  stopEarly,
-}: SuiteRun): [string, ...string[]] {
+function playwrightOf(project: string, guest: string, grep: string | undefined): [string, ...string[]] {
   const playwright = join(project, 'node_modules', '.bin', 'playwright');
+  return [playwright, 'test', `--project=${guest}`, ...(grep === undefined ? [] : ['--grep', grep])];
+}
+
+function argvOf(suite: SuiteRun): [string, ...string[]] {
+  const { project, guest, grep, workers, folder, output, stopEarly } = suite;
   return [
-    ...([playwright, 'test'] as const),
-    ...[`--project=${guest}`, '--output', output ?? join(folder, 'output')],
+    ...playwrightOf(project, guest, grep),
+    ...['--output', output ?? join(folder, 'output')],
     ...(workers === 'as-configured' ? [] : [`--workers=${workers}`]),
-    ...(grep === undefined ? [] : ['--grep', grep]),
     ...(stopEarly === true ? ['--max-failures=1'] : []),
   ];
 }

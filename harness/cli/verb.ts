@@ -7,6 +7,8 @@ export interface Context {
   /** Absolute path of the checkout. */
   project: string;
   settings: Settings;
+  /** Absolute path of the folder that the user is in: relative paths in arguments start there. */
+  workingDirectory: string;
   terminal: Terminal;
   /** Directories where programs are looked for. */
   searchPath: string[];

@@ -54,9 +54,10 @@ async function tried(fault: Fault, campaign: FaultCampaign): Promise<Judgement> 
   let judgement: Judgement | undefined;
   for (let tries = 0; tries < TRIES && !campaign.signal.aborted; tries += 1) {
     judgement = await once(fault, campaign).catch((error: unknown): Judgement => ({
-      outcome: 'wrong',
-      happened: messageOf(error),
-      wrong: ['the campaign itself could not go on'],
+      // Of the rig nothing is known then.
+      outcome: 'not-injected',
+      happened: `the campaign itself could not go on: ${messageOf(error)}`,
+      wrong: [],
     }));
     if (judgement.outcome !== 'not-injected') break;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The result of a campaign of faults for people and for programs. Pure. */
-import { short, tableRow } from '../campaign/markdown.ts';
+import { missingLine, short, tableRow } from '../campaign/markdown.ts';
 import type { FaultResult } from './campaign.ts';
 import type { Outcome } from './judgement.ts';
 
@@ -11,6 +11,8 @@ export interface FaultsFile {
   /** Of the whole campaign. */
   seconds: number;
   guest: string;
+  /** Faults that were to be brought about. */
+  wanted: number;
   counts: Record<Outcome, number>;
   faults: FaultResult[];
 }
@@ -19,19 +21,21 @@ const order: readonly Outcome[] = ['wrong', 'not-injected', 'not-run', 'right'];
 
 export function faultsFile(
   faults: readonly FaultResult[],
-  run: Pick<FaultsFile, 'startTime' | 'seconds' | 'guest'>,
+  run: Pick<FaultsFile, 'startTime' | 'seconds' | 'guest' | 'wanted'>,
 ): FaultsFile {
   const counts = Object.fromEntries(order.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   for (const { outcome } of faults) counts[outcome] += 1;
   return { version: 1, ...run, counts, faults: [...faults] };
 }
 
-export function faultsText({ counts, faults, seconds, guest, startTime }: FaultsFile): string {
+export function faultsText(file: FaultsFile): string {
+  const { counts, faults, wanted, seconds, guest, startTime } = file;
   const sorted = faults.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
   return [
     '# Faults of the lab: what the rig says when it is not the driver',
     '',
     `${counts.right} of ${faults.length - counts['not-run']} ended as they should: ${counted(counts)}.`,
+    ...missingLine(wanted - faults.length),
     `${startTime}, ${seconds} s on ${guest}.`,
     '',
     '| fault | what breaks | when | what has to come of it | outcome | what came of it | s |',

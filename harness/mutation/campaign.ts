@@ -43,8 +43,8 @@ export interface CampaignOptions {
   folder: string;
   signal: AbortSignal;
   environment: SuiteRun['environment'];
-  /** Called when something is known. */
-  onResult: (result: MutantResult) => void;
+  /** Called when something is known, perhaps again before it has come to its end. */
+  onResult: (result: MutantResult) => Promise<void>;
   onProgress: (line: string) => void;
 }
 
@@ -64,6 +64,8 @@ export async function runCampaign(
 ): Promise<MutantResult[]> {
   const options = { ...given, guestsEach: Math.max(1, Math.floor(given.workers / mutants.length)) };
   const defects = new Defects(options.cache, options.searchPath);
+  // A run of the suite has no time for that.
+  await defects.prepareKernels(mutants, options.onProgress);
   const controls = await runControls(mutants, options);
   const results = new Map<Mutant, MutantResult>();
   await inParallel(mutants, options, async (mutant) => {
@@ -71,7 +73,7 @@ export async function runCampaign(
     if (options.signal.aborted) return;
     results.set(mutant, result);
     if (result.outcome === 'killed') await rm(folderOf(mutant.id, options), { recursive: true, force: true });
-    options.onResult(result);
+    await options.onResult(result);
   });
   return mutants.flatMap((mutant) => results.get(mutant) ?? []);
 }
@@ -213,9 +215,11 @@ async function attempts(
   options: Shared,
 ): Promise<Judgement> {
   // One red check is enough, and each further one costs a new guest; without a kill all are heard.
-  const first = await attempt(mutant, grep, options, checks.length > 0 || options.stopEarly);
+  // Where others run beside those that are named, the first red one may be none of them.
+  const stopEarly = options.stopEarly && (checks.length > 0 || mutant.killedBy.length === 0);
+  const first = await attempt(mutant, grep, options, checks.length > 0 || stopEarly);
   const clear = first.outcome === 'killed' || isContent(first);
-  return clear || options.signal.aborted ? first : attempt(mutant, grep, options, options.stopEarly);
+  return clear || options.signal.aborted ? first : attempt(mutant, grep, options, stopEarly);
 }
 
 function isContent({ outcome, others }: Judgement): boolean {
@@ -268,7 +272,8 @@ async function runControls(
     settings.set(settingOf(trial), [...(settings.get(settingOf(trial)) ?? []), trial]);
   }
   const controls = new Map<string, Map<string, string>>();
-  await inParallel([...settings], options, async ([name, those]) => {
+  const numbered = [...settings].map(([name, those], place) => ({ name, those, place }));
+  await inParallel(numbered, options, async ({ name, those, place }) => {
     const checks = distinct(those.flatMap(({ killedBy }) => killedBy));
     const [setting] = those;
     if (setting === undefined) return;
@@ -276,7 +281,7 @@ async function runControls(
     const report = await runSuite({
       ...common(setting, options),
       grep: grepFor(strategies, checks),
-      folder: folderOf(`control-${controls.size}-${setting.guest}`, options),
+      folder: folderOf(`control-${place + 1}-${setting.guest}`, options),
     });
     const missing = uncontrolled(checks, report);
     controls.set(name, missing);

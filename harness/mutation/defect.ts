@@ -5,12 +5,13 @@ import type { Cache } from '../build/cache.ts';
 import { guestKernel, isAtHand } from '../build/guest-kernel.ts';
 import type { DebianKernel } from '../build/kernel.ts';
 import { buildModule } from '../build/module.ts';
-import { DriverError, LabError } from '../errors.ts';
+import { DriverError, LabError, messageOf } from '../errors.ts';
 import { contigbuf, moduleFolder } from '../profile/contigbuf.ts';
 import { guests } from '../target/guests.ts';
 import type { QemuSpec } from '../target/spec.ts';
 import { machineNamed } from '../target/qemu/machines.ts';
 import { moduleFingerprint } from './module-image.ts';
+import type { Mutant } from './mutant.ts';
 
 /** Why a diff makes no defect. */
 export interface NoDefect {
@@ -51,6 +52,21 @@ export class Defects {
   /** Whether a guest's kernel need not be built first, which takes long. */
   hasKernel(guest: string): Promise<boolean> {
     return isAtHand(this.#cache, specOf(guest).kernel);
+  }
+
+  /**
+   * Builds or fetches the kernels that these mutants cannot do without, one after the other. One that cannot
+   * be had is told, and is the trouble of those that need it.
+   */
+  async prepareKernels(
+    mutants: readonly Pick<Mutant, 'guests'>[],
+    say: (line: string) => void,
+  ): Promise<void> {
+    for (const guest of new Set(mutants.map(({ guests: [first] }) => first))) {
+      if (await this.hasKernel(guest)) continue;
+      say(`${guest}: its kernel is made ready first`);
+      await this.#kernel(guest).catch((error: unknown) => say(`${guest}: ${messageOf(error)}`));
+    }
   }
 
   #original(guest: string): Promise<string> {

@@ -49,8 +49,8 @@ export interface Tried extends Judgement {
   open: boolean;
 }
 
-/** A driver that does not load or build fails every test, and none of them has looked at anything. */
-const NOT_LOOKED = /^DriverError \[(MODULE_BUILD|DRIVER_LOAD|DRIVER_UNLOAD)\]/;
+/** A driver that does not build or load, or shows no device, fails every test, and none has looked at anything. */
+const NOT_LOOKED = /^DriverError \[(MODULE_BUILD|DRIVER_LOAD|DRIVER_DEVICE|DRIVER_UNLOAD)\]/;
 
 export function judgeMutant(mutant: Mutant, run: RunReport): Judgement {
   const { summary, coverage, said } = run;

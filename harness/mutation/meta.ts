@@ -49,7 +49,7 @@ export function parseMetaMutant(file: string, diff: string): MetaMutant {
   return { id, kind, what, noticedBy, diff };
 }
 
-/** One after the other with the same interpretation of workers as {@link CampaignOptions}. */
+/** One after the other, each with one worker. */
 export async function runMetaCampaign(
   mutants: readonly MetaMutant[],
   options: Omit<CampaignOptions, 'cache' | 'searchPath' | 'full' | 'stopEarly'>,
@@ -70,7 +70,7 @@ export async function runMetaCampaign(
     const place = { named: [noticedBy], guests: ['none'], strategies: ['selftest'] };
     const seconds = Math.round((performance.now() - begun) / 1000);
     results.push({ id, kind, what, ...place, ...judgement, seconds });
-    options.onResult(results.at(-1) as MutantResult);
+    await options.onResult(results.at(-1) as MutantResult);
   }
   return results;
 }

@@ -88,7 +88,7 @@ export async function mutantFrom(file: string): Promise<Mutant> {
 export function parseMutant(file: string, text: string): Mutant {
   const start = text.search(/^--- /m);
   if (start === -1 || !/^\+\+\+ /m.test(text)) {
-    throw bad(file, 'is no unified diff', 'git diff -- driver > FILE makes one');
+    throw bad(file, 'is no unified diff', 'git diff -- driver/module driver/uapi > FILE makes one');
   }
   const [title = '', ...lines] = text.slice(0, start).split('\n');
   const described = /^P\d{2,3} /.test(title);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The result of a campaign for people and for programs. Pure. */
-import { short, tableRow } from '../campaign/markdown.ts';
+import { missingLine, short, tableRow } from '../campaign/markdown.ts';
 import type { MutantResult } from './campaign.ts';
 import type { Outcome } from './judgement.ts';
 
@@ -11,6 +11,8 @@ export interface MutationFile {
   /** Of the whole campaign. */
   seconds: number;
   workers: number;
+  /** Mutants that were to be judged. */
+  wanted: number;
   /** Killed, of all that could have been. */
   score: { killed: number; of: number };
   counts: Record<Outcome, number>;
@@ -30,7 +32,7 @@ const order: readonly Outcome[] = [
 
 export function mutationFile(
   mutants: readonly MutantResult[],
-  run: Pick<MutationFile, 'startTime' | 'seconds' | 'workers'>,
+  run: Pick<MutationFile, 'startTime' | 'seconds' | 'workers' | 'wanted'>,
 ): MutationFile {
   const counts = Object.fromEntries(order.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
   for (const { outcome } of mutants) counts[outcome] += 1;
@@ -38,13 +40,15 @@ export function mutationFile(
   return { version: 1, ...run, score: { killed: counts.killed, of }, counts, mutants: [...mutants] };
 }
 
-export function mutationText({ score, counts, mutants, seconds, workers, startTime }: MutationFile): string {
+export function mutationText(file: MutationFile): string {
+  const { score, counts, mutants, wanted, seconds, workers, startTime } = file;
   const counted = order.map((outcome) => `${outcome} ${counts[outcome]}`).join(', ');
   const sorted = mutants.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
   return [
     '# Mutants: defects of the driver that the suite has to find',
     '',
     `${score.killed} of ${score.of} killed by a check that they name: ${counted}.`,
+    ...missingLine(wanted - mutants.length),
     `${startTime}, ${seconds} s with ${workers} guests at a time.`,
     '',
     '| id | kind | what is wrong | outcome | check | message | also red | tried on | s |',

@@ -11,7 +11,6 @@ export interface SoakOptions extends Selection {
   checkout: string;
   /** Folder of the reports; the rounds' evidence lies in it. */
   reports: string;
-  slow: boolean;
   signal: AbortSignal;
   environment: Readonly<Record<string, string | undefined>>;
   /** Rounds of an earlier soak of the same, which count. */
@@ -22,7 +21,7 @@ export interface SoakOptions extends Selection {
 
 /** @returns all rounds; the one that an abort cut short is none */
 export async function soak(options: SoakOptions): Promise<Round[]> {
-  const { checkout, reports, project, grep, times, slow, signal, environment, before, onRound } = options;
+  const { checkout, reports, project, grep, settings, times, signal, environment, before, onRound } = options;
   const rounds = [...before];
   while (rounds.length < times && !signal.aborted) {
     const number = rounds.length + 1;
@@ -30,9 +29,9 @@ export async function soak(options: SoakOptions): Promise<Round[]> {
     const startTime = new Date().toISOString();
     const begun = performance.now();
     const report = await runSuite({
-      ...{ project: checkout, guest: project, append: [], slow, folder, signal, environment },
+      ...{ project: checkout, guest: project, append: [], slow: false, folder, signal, environment },
       // As a user runs it.
-      workers: 'as-configured',
+      ...{ workers: 'as-configured', variables: settings },
       ...(grep === undefined ? {} : { grep }),
     });
     if (signal.aborted) break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The result of a soak for people and for programs. Pure. */
-import { short, tableRow } from '../campaign/markdown.ts';
+import { missingLine, short, tableRow } from '../campaign/markdown.ts';
 import { isClean, unsteadyIn, type Round, type Unsteady } from './rounds.ts';
 
 /** Content of reports/soak.json, after each round. */
@@ -9,6 +9,8 @@ export interface SoakFile {
   project: string;
   /** Regular expression on the titles; all tests without one. */
   grep?: string;
+  /** What the environment said of the driver and the target, see harness/settings.ts. */
+  settings: Record<string, string>;
   /** Rounds that were wanted. */
   times: number;
   /** Rounds in which nothing was red. */
@@ -17,7 +19,7 @@ export interface SoakFile {
   rounds: Round[];
 }
 
-export type Selection = Pick<SoakFile, 'project' | 'grep' | 'times'>;
+export type Selection = Pick<SoakFile, 'project' | 'grep' | 'settings' | 'times'>;
 
 export function soakFile(rounds: readonly Round[], selection: Selection): SoakFile {
   return {
@@ -29,14 +31,17 @@ export function soakFile(rounds: readonly Round[], selection: Selection): SoakFi
   };
 }
 
-export function soakText({ project, grep, times, clean, unsteady, rounds }: SoakFile): string {
+export function soakText(file: SoakFile): string {
+  const { project, grep, settings, times, clean, unsteady, rounds } = file;
   const seconds = rounds.reduce((sum, round) => sum + round.seconds, 0);
   const what = grep === undefined ? 'the whole suite' : `the tests that match \`${grep}\``;
-  const short = rounds.length < times ? ` Cut short: ${times - rounds.length} rounds are missing.` : '';
+  const how = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   return [
     '# Soak: the suite again and again on healthy targets',
     '',
-    `${clean} of ${rounds.length} rounds without red, ${times} wanted: ${what} on ${project}, ${seconds} s.${short}`,
+    `${clean} of ${rounds.length} rounds without red, ${times} wanted: ${what} on ${project}, ${seconds} s.`,
+    ...(how.length === 0 ? [] : [`With ${how.join(' ')}.`]),
+    ...missingLine(times - rounds.length),
     '',
     '| round | began | s | tests by verdict | red |',
     '| ---: | --- | ---: | --- | --- |',

@@ -28,7 +28,7 @@ function optionsFor(testInfo: TestInfo): CampaignOptions {
     folder: testInfo.outputPath('runs'),
     signal: new AbortController().signal,
     environment: process.env,
-    onResult: () => {},
+    onResult: () => Promise.resolve(),
     onProgress: () => {},
   };
 }

@@ -216,10 +216,12 @@ test('the table has what is wrong first, and says what it is', () => {
     { ...row, id: 'b', outcome: 'wrong' as const, wrong: ['the driver was blamed'] },
     { ...row, id: 'c', outcome: 'not-run' as const, happened: 'only root can', wrong: [] },
   ];
-  const file = faultsFile(results, { startTime: 'now', seconds: 27, guest: 'g' });
+  const file = faultsFile(results, { startTime: 'now', seconds: 27, wanted: 4, guest: 'g' });
   expect(file.counts).toEqual({ right: 1, wrong: 1, 'not-injected': 0, 'not-run': 1 });
   const text = faultsText(file);
-  expect(text).toContain('1 of 2 ended as they should: wrong 1, not-injected 0, not-run 1, right 1.');
+  expect(text).toContain(
+    '1 of 2 ended as they should: wrong 1, not-injected 0, not-run 1, right 1.\nMissing: 1 ',
+  );
   const rows = text.split('\n').filter((line) => /^\| [abc] /.test(line));
   expect(rows.map((line) => line[2])).toEqual(['b', 'c', 'a']);
   expect(rows[0]).toContain(
@@ -251,11 +253,12 @@ test('the command line says what is wrong with it, and lists without a guest', a
     [['faults', '--only', 'earthquake'], /there is no earthquake; there are link-cut /],
     [['faults', '--loud'], /Unknown option '--loud'[^]*Try: npm run faults/],
     [['soak', '--times', '0'], /--times 0 is no number of rounds/],
+    [['soak', '--project', 'nosuch'], /soak: Error: Project\(s\) "nosuch" not found/],
     [['soak', '--loud'], /Unknown option '--loud'[^]*Try: npm run soak/],
   ] as const) {
     const { code, stderr } = await bufrig(...args);
     expect(stderr).toMatch(says);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
   }
 });
 

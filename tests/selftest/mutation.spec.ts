@@ -61,6 +61,11 @@ test.describe('a run of a mutant is judged', () => {
       { outcome: 'killed-by-another', message: expect.stringContaining('does not load') },
     ],
     [
+      'nor was one that shows no device',
+      report([red('BND-01', 'fail', 'DriverError [DRIVER_DEVICE]: loaded, but there is no device')]),
+      { outcome: 'killed-by-another', message: expect.stringContaining('there is no device') },
+    ],
+    [
       'survived',
       report([], ['BND-01', 'BND-04']),
       { outcome: 'survived', message: 'BND-01 BND-04 passed', others: [] },
@@ -199,8 +204,9 @@ test('the table has a row for each, what needs work first, and a score', () => {
     { ...common, id: 'P03', outcome: 'equivalent' as const, message: '', argument: 'nobody sees it' },
     { ...common, id: 'P04', outcome: 'not-applicable' as const, message: '', argument: 'KASAN' },
   ];
-  const file = mutationFile(results, { startTime: 'now', seconds: 9, workers: 2 });
+  const file = mutationFile(results, { startTime: 'now', seconds: 9, workers: 2, wanted: 6 });
   expect(file.score).toEqual({ killed: 1, of: 2 });
+  expect(mutationText(file)).toContain('Missing: 2 ');
   const rows = mutationText(file)
     .split('\n')
     .filter((line) => line.startsWith('| P'));
@@ -221,10 +227,12 @@ test('the command line says what is wrong with it, and lists without a guest', a
       [['--workers', '0'], /--workers 0 is no number of guests/],
       [['--frobnicate'], /Unknown option '--frobnicate'[^]*Try: npm run mutation/],
       [['--only', 'P01', '--diff', 'x'], /exclude each other/],
+      [['--meta', '--only', 'M1,M99'], /there is no M99; there are M1 M2/],
+      [['--meta', '--full', '--diff', 'x'], /has no --diff, --full/],
     ] as const) {
       const { code, stderr } = await bufrig(...args);
       expect(stderr).toMatch(says);
-      expect(code).toBe(1);
+      expect(code).toBe(2);
     }
     const { stdout } = await bufrig('--list', '--only', 'P01');
     expect(stdout).toMatch(/^P01 +bounds: .*\n +BND-04 BND-01, on qemu-arm64, fd-per-buffer\n$/);

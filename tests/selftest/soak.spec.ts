@@ -36,8 +36,8 @@ test('rounds in which every test passes, or says why it does not apply, are clea
   const rounds = [1, 2, 3].map((number) => round(number, report(GOOD)));
   expect(unsteadyIn(rounds)).toEqual([]);
   expect(statusOf(rounds, 3)).toBe(0);
-  expect(soakText(soakFile(rounds, { project: 'g', times: 3 }))).toMatch(
-    /3 of 3 rounds without red, 3 wanted: the whole suite on g, 21 s\.\n[^]*Every test said the same/,
+  expect(soakText(soakFile(rounds, { project: 'g', settings: {}, times: 3 }))).toMatch(
+    /3 of 3 rounds without red, 3 wanted: the whole suite on g, 21 s\.\n\n[^]*Every test said the same/,
   );
 });
 
@@ -67,7 +67,7 @@ test.describe('not clean is', () => {
       const rounds = [round(1, report(GOOD)), round(2, one)];
       expect(lineOf(rounds[1] as Round)).toMatch(cause);
       expect(statusOf(rounds, 2)).toBe(status);
-      const text = soakText(soakFile(rounds, { project: 'g', times: 2 }));
+      const text = soakText(soakFile(rounds, { project: 'g', settings: {}, times: 2 }));
       expect(text).toContain('1 of 2 rounds without red');
       expect(text.split('\n').find((line) => line.startsWith('| 2 '))).toMatch(cause);
     });
@@ -76,13 +76,12 @@ test.describe('not clean is', () => {
   test('a soak that was cut short', () => {
     const rounds = [round(1, report(GOOD))];
     expect(statusOf(rounds, 50)).toBe(125);
-    expect(soakText(soakFile(rounds, { project: 'g', times: 50 }))).toContain(
-      'Cut short: 49 rounds are missing.',
-    );
+    const text = soakText(soakFile(rounds, { project: 'g', settings: { BUFRIG_SLOW: '1' }, times: 50 }));
+    expect(text).toContain('\nWith BUFRIG_SLOW=1.\nMissing: 49 ');
   });
 
   test('no round at all', () => {
-    const text = soakText(soakFile([], { project: 'g', times: 3 }));
+    const text = soakText(soakFile([], { project: 'g', settings: {}, times: 3 }));
     expect(text).toContain('0 of 0 rounds without red, 3 wanted');
     expect(text).toContain('No round has ended: nothing is known.');
     expect(text).not.toContain('said the same');
@@ -100,7 +99,7 @@ test.describe('not clean is', () => {
       { title: 'GEO-03 c', rounds: { 'not-run': [1, 3], pass: [2] } },
     ]);
     expect(statusOf(rounds, 3)).toBe(1);
-    const text = soakText(soakFile(rounds, { project: 'g', times: 3, grep: 'GEO' }));
+    const text = soakText(soakFile(rounds, { project: 'g', settings: {}, times: 3, grep: 'GEO' }));
     expect(text).toContain('the tests that match `GEO`');
     expect(text).toContain('| GEO-02 b | pass: 1; absent: 2; not-run: 3 |');
   });

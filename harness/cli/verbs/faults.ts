@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** `npm run faults`: the lab is broken while healthy tests run, and has to take the blame. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { TableFiles } from '../../campaign/table-files.ts';
 import { LabError, messageOf } from '../../errors.ts';
 import { runFaults, type FaultResult } from '../../faults/campaign.ts';
 import type { Fault } from '../../faults/fault.ts';
@@ -28,7 +29,7 @@ export const faults: Verb = {
       for (const { id, what, must } of chosen) terminal.line(`${id}  ${what}\n     ${must}`);
       return exit.ok;
     }
-    await setUp(context);
+    await setUp({ ...context, settings: { ...context.settings, driverDiff: undefined } });
     const reports = await reportsOf(context);
     const folder = join(reports, 'faults');
     await rm(folder, { recursive: true, force: true });
@@ -37,12 +38,15 @@ export const faults: Verb = {
     const begun = performance.now();
     const signal = interruption();
     const results: FaultResult[] = [];
+    const table = new TableFiles(reports, 'faults');
     const write = async (): Promise<void> => {
       const seconds = Math.round((performance.now() - begun) / 1000);
-      const file = faultsFile(results, { startTime, seconds, guest: guests[0].name });
-      await writeFile(join(reports, 'faults.json'), `${JSON.stringify(file, null, 2)}\n`);
-      await writeFile(join(reports, 'faults.md'), faultsText(file));
+      const wanted = chosen.length;
+      const file = faultsFile(results, { startTime, seconds, wanted, guest: guests[0].name });
+      await table.write(file, faultsText(file));
     };
+    // Before the first result: the table of an earlier campaign must not be taken for this one's.
+    await write();
     await runFaults(chosen, {
       ...{ project, folder, signal, environment, guest: guests[0].name },
       onResult: async (result) => {
@@ -52,15 +56,16 @@ export const faults: Verb = {
       },
     });
     await write();
-    terminal.line(`Table: ${join(reports, 'faults.md')}`);
+    terminal.line(`Table: ${table.text}`);
     return signal.aborted ? INTERRUPTED : statusOf(results);
   }),
 };
 
-/** The rig is wrong about a fault; or the campaign could not bring one about, and nothing is known. */
+/** The rig is wrong about a fault; or the campaign could not bring one about, or none at all, and nothing is known. */
 function statusOf(results: readonly FaultResult[]): number {
   if (results.some(({ outcome }) => outcome === 'wrong')) return exitStatus.red;
-  return results.some(({ outcome }) => outcome === 'not-injected') ? exitStatus.lab : exit.ok;
+  const known = results.some(({ outcome }) => outcome === 'right');
+  return known && !results.some(({ outcome }) => outcome === 'not-injected') ? exit.ok : exitStatus.lab;
 }
 
 /** @throws LabError `USAGE` */

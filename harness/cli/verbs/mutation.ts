@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /** `npm run mutation`: drivers with one defect each, and whether the suite finds it. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cache } from '../../build/cache.ts';
+import { TableFiles } from '../../campaign/table-files.ts';
 import { LabError, messageOf } from '../../errors.ts';
 import { runCampaign, type CampaignOptions, type MutantResult } from '../../mutation/campaign.ts';
 import type { Outcome } from '../../mutation/judgement.ts';
@@ -35,7 +36,7 @@ export const mutation: Verb = {
       return exit.ok;
     }
     await setUp({ ...context, settings: { ...context.settings, driverDiff: undefined } });
-    return conclude(context, 'mutation', options, (common) =>
+    return conclude(context, 'mutation', mutants.length, options, (common) =>
       runCampaign(mutants, {
         ...common,
         cache: new Cache(context.settings.cacheRoot, { onProgress: () => {} }),
@@ -69,6 +70,10 @@ function readArguments(args: readonly string[]): Options {
   if (values.only !== undefined && values.diff !== undefined)
     throw usage('--only and --diff exclude each other');
   const { diff, guest } = values;
+  const forDriver = ['diff', 'guest', 'full', 'stop-early', 'workers'] as const;
+  const senseless = forDriver.filter((name) => values[name] !== undefined);
+  if (values.meta === true && senseless.length > 0)
+    throw usage(`--meta is about the rig, one defect at a time, and has no --${senseless.join(', --')}`);
   if (guest !== undefined && diff === undefined) throw usage('--guest is for --diff; our mutants say theirs');
   if (guest !== undefined && !guests.some(({ name }) => name === guest))
     throw usage(`there is no guest ${guest}; there are ${guests.map(({ name }) => name).join(' ')}`);
@@ -107,17 +112,23 @@ function usage(why: string): LabError {
   return new LabError('USAGE', `mutation: ${why}`, { hint: `npm run mutation -- ${ARGUMENTS}` });
 }
 
-async function chosen({ project }: Context, { only, diff, guest }: Options): Promise<Mutant[]> {
+async function chosen(
+  { project, workingDirectory }: Context,
+  { only, diff, guest }: Options,
+): Promise<Mutant[]> {
   if (diff !== undefined) {
-    const mutant = await mutantFrom(resolve(diff));
+    const mutant = await mutantFrom(resolve(workingDirectory, diff));
     return [guest === undefined ? mutant : { ...mutant, guests: [guest] }];
   }
-  const all = await mutantsIn(join(project, 'driver', 'mutants'));
+  return thoseOf(await mutantsIn(join(project, 'driver', 'mutants')), only);
+}
+
+/** All, unless some are named. @throws LabError `USAGE` for a name that is none's */
+function thoseOf<T extends { id: string }>(all: readonly T[], only: readonly string[]): T[] {
   const unknown = only.filter((id) => !all.some((mutant) => mutant.id === id));
-  if (unknown.length > 0) {
+  if (unknown.length > 0)
     throw usage(`there is no ${unknown.join(', ')}; there are ${all.map(({ id }) => id).join(' ')}`);
-  }
-  return only.length === 0 ? all : all.filter(({ id }) => only.includes(id));
+  return all.filter(({ id }) => only.length === 0 || only.includes(id));
 }
 
 function describe({ id, kind, what, killedBy, guests: places, strategies }: Mutant): string {
@@ -128,21 +139,24 @@ function describe({ id, kind, what, killedBy, guests: places, strategies }: Muta
 /** Parts of the rig turned off one at a time. */
 async function judgeRig(context: Context, options: Options): Promise<number> {
   const all = await metaMutantsIn(join(context.project, 'tests', 'mutation', 'meta'));
-  const mutants = options.only.length === 0 ? all : all.filter(({ id }) => options.only.includes(id));
-  if (mutants.length === 0) throw usage(`there is none of ${options.only.join(', ')} among the meta-mutants`);
+  const mutants = thoseOf(all, options.only);
   if (options.list) {
     for (const { id, kind, what, noticedBy } of mutants) {
       context.terminal.line(`${id}  ${kind}: ${what}\n     ${noticedBy}`);
     }
     return exit.ok;
   }
-  return conclude(context, 'meta-mutation', options, (common) => runMetaCampaign(mutants, common));
+  const one = { ...options, workers: 1 };
+  return conclude(context, 'meta-mutation', mutants.length, one, (common) =>
+    runMetaCampaign(mutants, common),
+  );
 }
 
-/** Runs a campaign, writes its table, and says how it ended. @param name of the table's files */
+/** Runs a campaign, writes its table, and says how it ended. @param name of the table's files @param wanted mutants */
 async function conclude(
   context: Context,
   name: string,
+  wanted: number,
   { workers }: Options,
   campaign: (
     common: Omit<CampaignOptions, 'cache' | 'searchPath' | 'full' | 'stopEarly'>,
@@ -156,17 +170,28 @@ async function conclude(
   const startTime = new Date().toISOString();
   const begun = performance.now();
   const signal = interruption();
+  const table = new TableFiles(reports, name);
+  const write = async (results: readonly MutantResult[]) => {
+    const seconds = Math.round((performance.now() - begun) / 1000);
+    const file = mutationFile(results, { startTime, seconds, workers, wanted });
+    await table.write(file, mutationText(file));
+    return file;
+  };
+  // Before the first result: the table of an earlier campaign must not be taken for this one's.
+  await write([]);
+  const known: MutantResult[] = [];
   const results = await campaign({
     ...{ project, folder, environment, workers, signal },
-    onResult: (result) => terminal.line(lineOf(result)),
+    onResult: async (result) => {
+      known.push(result);
+      terminal.line(lineOf(result));
+      await write(known);
+    },
     onProgress: (line) => terminal.line(line),
   });
-  const seconds = Math.round((performance.now() - begun) / 1000);
-  const file = mutationFile(results, { startTime, seconds, workers });
-  await writeFile(join(reports, `${name}.json`), `${JSON.stringify(file, null, 2)}\n`);
-  await writeFile(join(reports, `${name}.md`), mutationText(file));
-  terminal.line(`Table: ${join(reports, `${name}.md`)}`);
-  terminal.line(`${file.score.killed} of ${file.score.of} killed by a check that they name, in ${seconds} s`);
+  const { score, seconds } = await write(results);
+  terminal.line(`Table: ${table.text}`);
+  terminal.line(`${score.killed} of ${score.of} killed by a check that they name, in ${seconds} s`);
   return signal.aborted ? INTERRUPTED : statusOf(results);
 }
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /** `npm run soak`: the suite again and again on healthy targets, in which nothing may be red. */
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { whyNoTests } from '../../campaign/suite-run.ts';
+import { TableFiles } from '../../campaign/table-files.ts';
 import { LabError, messageOf } from '../../errors.ts';
+import { settingsOfRuns } from '../../settings.ts';
 import { statusOf, type Round } from '../../soak/rounds.ts';
 import { soak as runRounds } from '../../soak/soak.ts';
 import { lineOf, soakFile, soakText, type Selection, type SoakFile } from '../../soak/table.ts';
@@ -21,25 +24,36 @@ export const soak: Verb = {
   summary: 'run the suite 50 times on healthy targets, and expect nothing red (npm run soak)',
   usage: ARGUMENTS,
   run: guarded(async (context, args) => {
-    const { resume, ...selection } = readArguments(args);
-    const { settings, project, environment, terminal } = context;
+    const { resume, ...asked } = readArguments(args);
+    const { project: checkout, environment, terminal } = context;
+    const selection = { ...asked, settings: settingsOfRuns(environment) };
     const reports = await reportsOf(context);
-    const before = resume ? await roundsBefore(reports, selection) : [];
+    const table = new TableFiles(reports, 'soak');
+    const before = resume ? await roundsBefore(table.data, selection) : [];
     await setUp(context);
+    const { project, grep, settings } = selection;
+    const none = await whyNoTests({
+      ...{ project: checkout, guest: project, variables: settings },
+      ...(grep === undefined ? {} : { grep }),
+    });
+    if (none !== undefined) throw usage(none);
     if (!resume) await rm(join(reports, 'soak'), { recursive: true, force: true });
     const signal = interruption();
-    const write = (rounds: readonly Round[]): Promise<void> => writeTables(reports, rounds, selection);
+    const write = (rounds: readonly Round[]): Promise<void> => {
+      const file = soakFile(rounds, selection);
+      return table.write(file, soakText(file));
+    };
     // Before the first round: an earlier soak's table must not be taken for this one's.
     await write(before);
     const rounds = await runRounds({
-      ...{ ...selection, checkout: project, reports, slow: settings.slow },
+      ...{ ...selection, checkout, reports },
       ...{ signal, environment, before },
       onRound: async (all) => {
         await write(all);
         for (const round of all.slice(-1)) terminal.line(lineOf(round));
       },
     });
-    terminal.line(`Table: ${join(reports, 'soak.md')}`);
+    terminal.line(`Table: ${table.text}`);
     const { clean } = soakFile(rounds, selection);
     terminal.line(`${clean} of ${rounds.length} rounds without red, ${selection.times} wanted`);
     return signal.aborted ? INTERRUPTED : statusOf(rounds, selection.times);
@@ -47,7 +61,7 @@ export const soak: Verb = {
 };
 
 /** @throws LabError `USAGE` */
-function readArguments(args: readonly string[]): Selection & { resume: boolean } {
+function readArguments(args: readonly string[]): Omit<Selection, 'settings'> & { resume: boolean } {
   const { times = String(TIMES), project, grep, resume = false } = parse(afterDashes(args));
   if (!/^[1-9]\d*$/.test(times)) throw usage(`--times ${times} is no number of rounds`);
   return {
@@ -79,19 +93,13 @@ function usage(why: string): LabError {
 }
 
 /** @throws LabError `USAGE` when there is no soak of the same to go on with */
-async function roundsBefore(reports: string, { project, grep }: Selection): Promise<Round[]> {
-  const file = join(reports, 'soak.json');
+async function roundsBefore(file: string, { project, grep, settings }: Selection): Promise<Round[]> {
   const text = await readFile(file, 'utf8').catch(() => '');
   if (text === '') throw usage(`there is no ${file} to go on with`);
   const known: SoakFile = JSON.parse(text);
-  if (known.project !== project || known.grep !== grep)
-    throw usage(`${file} is of ${known.project} ${known.grep ?? ''}, not of the same tests`);
+  const same =
+    known.project === project && known.grep === grep && isDeepStrictEqual(known.settings, settings);
+  if (!same)
+    throw usage(`${file} is of ${known.project} ${known.grep ?? ''}, not of the same tests and settings`);
   return known.rounds;
-}
-
-async function writeTables(reports: string, rounds: readonly Round[], selection: Selection): Promise<void> {
-  const file = soakFile(rounds, selection);
-  await mkdir(reports, { recursive: true });
-  await writeFile(join(reports, 'soak.json'), `${JSON.stringify(file, null, 2)}\n`);
-  await writeFile(join(reports, 'soak.md'), soakText(file));
 }

@@ -5,6 +5,8 @@
  */
 import { afterDashes, guarded } from '../arguments.ts';
 import { messageOf } from '../../errors.ts';
+import { exitStatus } from '../../report/exit-status.ts';
+import { INTERRUPTED } from '../interruption.ts';
 import { forgetResults, readTally } from '../results.ts';
 import { reportsOf } from '../reports.ts';
 import { setUp } from '../set-up.ts';
@@ -26,8 +28,11 @@ export const test: Verb = {
     const wrong: string[] = [];
     for (const { name, tool, args } of CHECKS) {
       terminal.line(`${name}: ${tool} ${args.join(' ')}`);
-      if ((await runTool(project, tool, args)) !== 0) wrong.push(`${name}: ${tool} is not content`);
+      const status = await runTool(project, tool, args);
+      if (status === INTERRUPTED) return status;
+      if (status !== 0) wrong.push(`${name}: ${tool} is not content`);
     }
+    const codeIsWrong = wrong.length > 0;
     const reports = await reportsOf(context);
     await forgetResults(reports);
     const projects = ['--project=selftest', '--project=qemu-arm64', '--project=mutation'];
@@ -40,6 +45,8 @@ export const test: Verb = {
     else if (status !== 0 && tally.failed === 0) wrong.push(`Playwright ended with status ${status}`);
     for (const line of wrong) terminal.line(line);
     terminal.line(`${tally.passed} passed, ${tally.failed + wrong.length} failed`);
+    // Whatever became of the lab.
+    if (codeIsWrong && status === exitStatus.lab) return exit.failed;
     if (status !== 0) return status;
     return wrong.length === 0 && tally.failed === 0 ? exit.ok : exit.failed;
   }),
