@@ -5,6 +5,7 @@
  *
  * Copyright (C) 2026 the bufrig authors
  */
+#include <linux/cc_platform.h>
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
@@ -14,8 +15,11 @@
 
 static u32 dma_caches(struct contigbuf_device *device)
 {
-	u32 bits = BIT(CONTIGBUF_CACHE_COHERENT) | BIT(CONTIGBUF_CACHE_CACHED);
+	u32 bits = BIT(CONTIGBUF_CACHE_COHERENT);
 
+	/* Where memory is encrypted only the DMA API knows how to map what it gave. */
+	if (!cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+		bits |= BIT(CONTIGBUF_CACHE_CACHED);
 	/* For a coherent device the DMA API maps cached, whatever is asked. */
 	if (!dev_is_dma_coherent(&device->dev))
 		bits |= BIT(CONTIGBUF_CACHE_WC);
@@ -115,7 +119,7 @@ static int place(struct contigbuf_buffer *buffer)
 	buffer->phys = phys + skip;
 	buffer->dma = buffer->memory.dma.dma + skip;
 	/* 32 bit ARM takes a mask that no memory lies below, and gives what lies beyond. */
-	if ((u64)buffer->dma + buffer->length - 1 > buffer->device->dma_mask)
+	if (!contigbuf_reaches(buffer->device, buffer->dma, buffer->length))
 		return -ENOMEM;
 	return 0;
 }
@@ -133,6 +137,20 @@ static int try_length(struct contigbuf_buffer *buffer, size_t length)
 	return err;
 }
 
+/* What is taken beside the buffer is charged, too: nobody else can have it. */
+static int try_more(struct contigbuf_buffer *buffer, u64 extra)
+{
+	int err;
+
+	err = contigbuf_charge(buffer->account, extra);
+	if (err)
+		return err;
+	err = try_length(buffer, buffer->length + extra);
+	if (err)
+		contigbuf_uncharge(buffer->account, extra);
+	return err;
+}
+
 /*
  * CMA aligns to 2^CONFIG_CMA_ALIGNMENT pages at most. A stricter alignment may
  * be met by chance; otherwise more is taken and the buffer placed inside.
@@ -143,8 +161,7 @@ static int dma_allocate(struct contigbuf_buffer *buffer)
 
 	err = try_length(buffer, buffer->length);
 	if (err && buffer->align > PAGE_SIZE)
-		err = try_length(buffer,
-				 buffer->length + buffer->align - PAGE_SIZE);
+		err = try_more(buffer, buffer->align - PAGE_SIZE);
 	if (err)
 		return err;
 
@@ -155,6 +172,13 @@ static int dma_allocate(struct contigbuf_buffer *buffer)
 					   buffer->length, DMA_BIDIRECTIONAL);
 	}
 	return 0;
+}
+
+static void dma_release(struct contigbuf_buffer *buffer)
+{
+	put_memory(buffer);
+	contigbuf_uncharge(buffer->account,
+			   buffer->memory.dma.length - buffer->length);
 }
 
 /*
@@ -185,6 +209,6 @@ const struct contigbuf_backend_ops contigbuf_backend_dma = {
 	.caches = dma_caches,
 	.preferred_cache = dma_preferred_cache,
 	.allocate = dma_allocate,
-	.release = put_memory,
+	.release = dma_release,
 	.map = dma_map,
 };

@@ -65,19 +65,47 @@ u64 contigbuf_size_max(struct contigbuf_device *device)
 /*
  * Buffers cannot be reclaimed. Those that take ordinary memory leave the rest of
  * the system a sixteenth of it, or the OOM killer would come for somebody else.
- * CMA is there for us, but only what is free of it, and not for single pages.
  */
-static bool would_starve(const struct contigbuf_backend_ops *ops, size_t length)
+static bool would_starve(long count)
 {
-	long count = length >> PAGE_SHIFT;
 	long cma = global_zone_page_state(NR_FREE_CMA_PAGES);
 	long reserve = totalram_pages() / 16;
 
-	if (ops == &contigbuf_backend_reserved)
-		return false;
-	if (ops == &contigbuf_backend_dma && count > 1 && count <= cma)
-		return false;
 	return si_mem_available() - cma - count < reserve;
+}
+
+/*
+ * CMA is there for us. What is free of it may be another device's or lie in
+ * pieces, and then the DMA API takes ordinary memory: that is seen afterwards.
+ */
+static int allocate_from_cma(struct contigbuf_buffer *buffer, long count)
+{
+	long cma = global_zone_page_state(NR_FREE_CMA_PAGES);
+	int err;
+
+	err = contigbuf_backend_dma.allocate(buffer);
+	if (err)
+		return err;
+	cma -= global_zone_page_state(NR_FREE_CMA_PAGES);
+	if (cma < count / 2 && would_starve(0)) {
+		contigbuf_backend_dma.release(buffer);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int allocate_from(const struct contigbuf_backend_ops *ops,
+			 struct contigbuf_buffer *buffer)
+{
+	long count = buffer->length >> PAGE_SHIFT;
+	long cma = global_zone_page_state(NR_FREE_CMA_PAGES);
+
+	if (ops == &contigbuf_backend_reserved)
+		return ops->allocate(buffer);
+	/* Single pages never come from CMA. */
+	if (ops == &contigbuf_backend_dma && count > 1 && count <= cma)
+		return allocate_from_cma(buffer, count);
+	return would_starve(count) ? -ENOMEM : ops->allocate(buffer);
 }
 
 /**
@@ -110,9 +138,9 @@ int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 					ops->preferred_cache(buffer->device);
 		if (!(ops->caches(buffer->device) & BIT(buffer->cache)))
 			continue;
-		err = would_starve(ops, buffer->length) ? -ENOMEM :
-							  ops->allocate(buffer);
-		if (err != -ENOMEM)
+		err = allocate_from(ops, buffer);
+		/* Another source may have it, or have it without more beside it. */
+		if (err != -ENOMEM && err != -EDQUOT)
 			return err;
 	}
 	return err;
@@ -138,6 +166,23 @@ gfp_t contigbuf_gfp(struct contigbuf_device *device)
 }
 
 /**
+ * contigbuf_reaches - whether the device can use memory at an address of its own
+ * @device: whose address bits and bus (dma-ranges) count
+ * @dma: as translated from a physical address, which there may be none for
+ * @length: bytes
+ */
+bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
+		       size_t length)
+{
+	struct device *dev = &device->dev;
+	u64 most = min_not_zero(device->dma_mask, dev->bus_dma_limit);
+
+	if (dma == DMA_MAPPING_ERROR)
+		return false;
+	return (u64)dma <= most && length - 1 <= most - dma;
+}
+
+/**
  * contigbuf_map_for_device - make ordinary pages visible to the device
  * @buffer: @phys and @length are set, the content is final
  * @page: its first page
@@ -152,7 +197,7 @@ int contigbuf_map_for_device(struct contigbuf_buffer *buffer, struct page *page)
 	bool translated = device_iommu_mapped(dev);
 
 	if (!translated &&
-	    (u64)direct + buffer->length - 1 > buffer->device->dma_mask)
+	    !contigbuf_reaches(buffer->device, direct, buffer->length))
 		return -ENOMEM;
 	/* Nothing to translate and no cache to clean: nothing to do. */
 	if (!translated && dev_is_dma_coherent(dev) &&

@@ -61,15 +61,15 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 	buffer->align = request->align;
 	buffer->length = PAGE_ALIGN(request->bytes);
 
-	err = contigbuf_charge(file->account, buffer->length);
+	buffer->account = contigbuf_account_get(file->account);
+	err = contigbuf_charge(buffer->account, buffer->length);
 	if (err)
-		goto free_buffer;
+		goto put_account;
 	err = contigbuf_backend_allocate(buffer, request->backend,
 					 request->cache);
 	if (err)
 		goto uncharge;
 
-	buffer->account = contigbuf_account_get(file->account);
 	get_device(&device->dev);
 	mutex_lock(&device->lock);
 	list_add_tail(&buffer->in_all, &device->all);
@@ -80,8 +80,9 @@ contigbuf_buffer_create(struct contigbuf_file *file,
 	return buffer;
 
 uncharge:
-	contigbuf_uncharge(file->account, buffer->length);
-free_buffer:
+	contigbuf_uncharge(buffer->account, buffer->length);
+put_account:
+	contigbuf_account_put(buffer->account);
 	kfree(buffer);
 count:
 	atomic64_inc(&device->refused);

@@ -131,7 +131,7 @@ struct contigbuf_file {
  * struct contigbuf_buffer - one buffer
  * @refs: see the top of this file
  * @device: held
- * @account: held; charged with @length
+ * @account: held; charged with @length, and by the backend with what it takes beside
  * @owner: filesystem uid of the process that allocated it
  * @shared: other users may attach it
  * @id: its name, 0 without one (under device->lock)
@@ -327,6 +327,8 @@ void contigbuf_uncharge(struct contigbuf_account *account, u64 bytes);
 u32 contigbuf_backends(struct contigbuf_device *device);
 u32 contigbuf_caches(struct contigbuf_device *device);
 u64 contigbuf_size_max(struct contigbuf_device *device);
+bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
+		       size_t length);
 int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 			       u32 cache);
 gfp_t contigbuf_gfp(struct contigbuf_device *device);

@@ -32,12 +32,14 @@ static_assert(sizeof(struct contigbuf_export) == 24);
 /**
  * struct call - one ioctl at work
  * @file: open file
+ * @mode: FMODE_* bits of it
  * @user: its argument
  * @copied: bytes of the argument that both sides know
  * @arg: the kernel's copy; what the caller's older structure lacks is zero
  */
 struct call {
 	struct contigbuf_file *file;
+	fmode_t mode;
 	void __user *user;
 	size_t copied;
 	union {
@@ -286,6 +288,7 @@ static int do_export(struct call *call)
 	const struct contigbuf_export *request = &call->arg.export;
 	struct contigbuf_buffer *buffer;
 	bool read_only;
+	fmode_t wanted;
 	int err;
 
 	if (request->flags || request->reserved ||
@@ -295,7 +298,9 @@ static int do_export(struct call *call)
 	buffer = contigbuf_find_attached(call->file, request->id, &read_only);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	if (read_only && (request->fd_flags & O_ACCMODE) != O_RDONLY)
+	/* No more rights than mmap() would give on this open file. */
+	wanted = OPEN_FMODE(request->fd_flags);
+	if ((wanted & ~call->mode) || (read_only && (wanted & FMODE_WRITE)))
 		err = -EACCES;
 	else
 		err = export(call, buffer);
@@ -377,6 +382,7 @@ long contigbuf_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 	const struct command *command = find_command(cmd);
 	struct call call = {
 		.file = filp->private_data,
+		.mode = filp->f_mode,
 		.user = (void __user *)arg,
 	};
 	int err;

@@ -163,8 +163,9 @@ int contigbuf_describe(struct contigbuf_file *file, struct contigbuf_info *info)
 	info->cache = buffer->cache;
 	if (info->attached) {
 		info->naming = file->naming;
-		if (contigbuf_may_use(file->naming))
-			err = contigbuf_offset_of(file, buffer, &info->offset);
+		if (!contigbuf_may_use(file->naming) ||
+		    contigbuf_offset_of(file, buffer, &info->offset))
+			info->offset = 0;
 	}
 unlock:
 	mutex_unlock(&file->device->lock);

@@ -116,6 +116,13 @@ void contigbuf_leave_aperture(struct contigbuf_buffer *buffer)
 	list_del_init(&buffer->in_aperture);
 }
 
+/* Who opened the file may have been wider than who asks. */
+static int within_reach(u64 offset, const struct contigbuf_buffer *buffer)
+{
+	return is_narrow() && offset + buffer->length > NARROW_END ?
+		       -EOVERFLOW : 0;
+}
+
 /**
  * contigbuf_offset_of - the mmap() offset of a buffer's first byte
  * @file: open file with a naming in use
@@ -139,6 +146,7 @@ int contigbuf_offset_of(struct contigbuf_file *file,
 		if (buffer->length > 1ULL << file->stride_shift)
 			return -EOVERFLOW;
 		*offset = (COOKIE_MAGIC + (u64)buffer->id) << file->stride_shift;
+		err = within_reach(*offset, buffer);
 		break;
 	case CONTIGBUF_NAMING_APERTURE:
 		err = enter_aperture(buffer);
@@ -146,8 +154,7 @@ int contigbuf_offset_of(struct contigbuf_file *file,
 		break;
 	case CONTIGBUF_NAMING_PHYSICAL:
 		*offset = buffer->phys;
-		if (is_narrow() && *offset + buffer->length > NARROW_END)
-			return -EOVERFLOW;
+		err = within_reach(*offset, buffer);
 		break;
 	}
 	return err;

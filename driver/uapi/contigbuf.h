@@ -262,7 +262,8 @@ struct contigbuf_free {
  * @allocated: (out) bytes that can be mapped
  * @align: (out) alignment asked for
  * @offset: (out) mmap() offset on this open file when @attached is 1, else 0; also
- *	0 with CONTIGBUF_NAMING_PHYSICAL when the caller lacks CAP_SYS_RAWIO
+ *	0 with CONTIGBUF_NAMING_PHYSICAL when the caller lacks CAP_SYS_RAWIO, and
+ *	when the caller cannot express it
  * @backend: (out) enum contigbuf_backend that the memory came from
  * @cache: (out) enum contigbuf_cache in force
  * @attached: (out) 1 when attached to this open file, else 0
@@ -359,7 +360,8 @@ struct contigbuf_sync {
  *
  * Errors:
  *  ENOENT  no such buffer is attached to this open file
- *  EACCES  write access asked for through a read-only attachment
+ *  EACCES  access asked for that the open file was not opened for, or write access
+ *          through a read-only attachment
  *  EOPNOTSUPP  the buffer lies in reserved memory that the kernel does not map
  *  EMFILE, ENFILE  no file descriptor is left
  *  ENOMEM  no memory for the bookkeeping
