@@ -13,6 +13,7 @@ const {
   CONTIGBUF_NAMING_COOKIE: COOKIE,
   CONTIGBUF_NAMING_APERTURE: APERTURE,
 } = names;
+const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
 
@@ -30,6 +31,8 @@ interface Plan {
   first: number;
   /** How the second file names one of its own; it has none unless given. */
   second?: number;
+  /** What the second file was opened for; for reading and writing unless given. */
+  access?: 'rdonly' | 'wronly';
   /** What happens before, and succeeds. */
   before?: readonly Act[];
   wrong: Act;
@@ -217,10 +220,23 @@ const plans: readonly Plan[] = [
     before: [attaching('second', FD, abi.ATTACH_RDONLY)],
     wrong: exporting('second', O_WRONLY),
   },
+  {
+    says: 'EXPORT for reading and writing on a file that was opened for reading',
+    ...{ error: 'EACCES', first: COOKIE, access: 'rdonly' },
+    before: [attaching('second', COOKIE)],
+    wrong: exporting('second', O_RDWR),
+  },
+  {
+    says: 'EXPORT for reading on a file that was opened for writing',
+    ...{ error: 'EACCES', first: FD, access: 'wronly' },
+    before: [attaching('second', FD)],
+    wrong: exporting('second', O_RDONLY),
+  },
 ];
 
-async function ready(agent: Agent, { first, second, before = [], wrong }: Plan): Promise<MistakeReady> {
-  const files = { first: await agent.open(DEVICE, 'rdwr'), second: await agent.open(DEVICE, 'rdwr') };
+async function ready(agent: Agent, plan: Plan): Promise<MistakeReady> {
+  const { first, second, access = 'rdwr', before = [], wrong } = plan;
+  const files = { first: await agent.open(DEVICE, 'rdwr'), second: await agent.open(DEVICE, access) };
   const done = ({ on, request, argument }: Act, id: bigint) => agent.ioctl(files[on], request, argument(id));
   const { id } = abi.alloc.decode((await done(allocating('first', first), 0n)).data);
   if (second !== undefined) await done(allocating('second', second), 0n);

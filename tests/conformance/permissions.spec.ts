@@ -92,6 +92,37 @@ test('PRM-03 addresses are told to nobody without the capability', async ({ agen
 });
 
 test(
+  'PRM-03 nobody without the capability names a buffer by its address',
+  { tag: '@offset-physical' },
+  async ({ agent, driver, ioctls }) => {
+    const { 'offset-physical': byAddress, 'fd-per-buffer': byFile } = driver.profile.strategies;
+    const errors = ioctls.calls.flatMap(({ privileged = [] }) => privileged);
+    if (byAddress === undefined) return;
+    const request = { bytes: agent.pageBytes };
+    const child = await agent.fork();
+    // The group stays, by which it may open the node; the capabilities go.
+    await child.agent.request('seteuid', NOBODY);
+    const attempts = [
+      await observed('an allocation by another user', errors, async () =>
+        (await byAddress.open(child.agent)).allocate(request),
+      ),
+    ];
+    // What it made itself is nobody's secret but for the address.
+    const own = await (await byFile?.open(child.agent))?.allocate(request);
+    if (own?.name !== undefined) {
+      const { name } = own;
+      attempts.push(
+        await observed('its own buffer, by its address', errors, async () =>
+          (await byAddress.open(child.agent)).attach?.(name),
+        ),
+      );
+    }
+    await expect(attempts).toEndAsExpected();
+    await child.exit();
+  },
+);
+
+test(
   'PRM-04 an address as an offset is a handle for one’s own buffers, and tells nothing of others',
   { tag: '@offset-physical' },
   async ({ agent, driver, startAgent }) => {

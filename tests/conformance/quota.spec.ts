@@ -4,6 +4,7 @@ import {
   beginRepeating,
   expect,
   finishRepeating,
+  freeBytes,
   kilobytesOf,
   observed,
   orSkip,
@@ -17,6 +18,8 @@ import type { Expectation } from '../../harness/judge/observation.ts';
 const PAGES = 64;
 const RACERS = 8;
 const TRIES = 40;
+/** Buffers of a page, each of which may cost as much as the largest alignment. */
+const ALIGNED = 8;
 /** Each comes to the limit once, and in few of them two meet there. Measured in an emulated guest: ten take 3 s. */
 const RACES = [
   { races: 4, tag: [] },
@@ -82,6 +85,32 @@ test('RES-03 a buffer counts until its last mapping is gone, and a killed proces
   await child.kill();
   await (await allocator.allocate(request)).free();
   await expect(calls).toEndAsExpected();
+});
+
+test('RES-03 a limit holds for all memory that is taken, also beside a buffer for its alignment', async ({
+  agent,
+  driver,
+  lifecycle,
+}) => {
+  const { properties, system } = driver.profile;
+  const quota = orSkip(system.quota, 'the driver has no limits');
+  const own = orSkip(quota.perOpenFile, 'the driver has no limit for an open file');
+  const alignBytes = orSkip(properties.alignmentMost, 'no alignment can be asked for');
+  await lifecycle.set(own, alignBytes);
+  const kinds = Object.entries(properties.memories).filter(([, { anyAlignment }]) => anyAlignment === true);
+  for (const memory of [undefined, ...kinds.map(([name]) => name)]) {
+    const allocator = await manyOnOneFile(driver.profile, agent);
+    const request = { bytes: agent.pageBytes, alignBytes, ...(memory === undefined ? {} : { memory }) };
+    const before = await freeBytes(agent);
+    const made = [];
+    for (let tries = 0; tries < ALIGNED; tries++) {
+      const { ok: buffer } = await agent.attempt(() => allocator.allocate(request));
+      if (buffer !== undefined) made.push(buffer);
+    }
+    const what = `bytes that ${made.length} buffers took of ${memory ?? 'whatever memory'}`;
+    expect(before - (await freeBytes(agent)), what).toBeLessThan(1.5 * alignBytes);
+    for (const buffer of made) await buffer.free();
+  }
 });
 
 test('RES-03 what one limit refuses does not count against the other', async ({
