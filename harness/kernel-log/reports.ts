@@ -45,7 +45,7 @@ const traceStart = /^Call [Tt]race:|^Backtrace:/;
 const rule = /^={29,}$/;
 /** Lines that follow a trace and still belong to it. */
 const afterTrace =
-  /^(\s|Code: |[Rr]\w{1,2} ?: |x\d+ ?: |RIP: |RSP: |CR2: |FS: |Modules linked in|<\/?(TASK|IRQ|NMI)>|---\[|FIX |hardirqs|softirqs|irq event|SMP: |Kernel Offset|PHYS_OFFSET|CPU features|Memory Limit|Disabling lock debugging|note: |kobject_add_internal failed )/;
+  /^(\s|Code: |[Rr]\w{1,2} ?: |x\d+ ?: |RIP: |RSP: |CR2: |FS: |Modules linked in|<\/?(TASK|IRQ|NMI)>|---\[|FIX |hardirqs|softirqs|irq event|SMP: |Kernel Offset|PHYS_OFFSET|CPU features|Memory Limit|Disabling lock debugging|note: |(kobject: )?kobject_add_internal failed )/;
 /** The rig's own lines; one may come in the middle of a report from another CPU. */
 const bookmark = /^bufrig: mark /;
 
@@ -178,10 +178,13 @@ const variable: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bCPU: \d+ PID: \d+ /g, ''],
   [/\+0x[0-9a-f]+\/0x[0-9a-f]+/g, ''],
   [/CPU#\d+/g, 'CPU'],
+  [/\bCPU\d+: /g, ''],
+  [/ on cpu \d+$/g, ''],
   [/ for \d+s!/g, ''],
   [/ for more than \d+ seconds/g, ''],
   [/(\[|task |process )([\w/.-]+):\d+/g, '$1$2'],
   [/: (\S+)\/\d+\/0x[0-9a-f]+$/g, ': $1'],
+  [/\/\d+( still has locks held!)/g, '$1'],
   [/pfn:[0-9a-f]+/g, 'pfn:ADDR'],
   [/^(x86\/PAT: \S+):\d+/g, '$1'],
   [/(?<!exitcode=)\b(0x)?[0-9a-f]{8,16}\b/g, 'ADDR'],

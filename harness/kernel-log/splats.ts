@@ -126,12 +126,13 @@ export const splatRows: readonly SplatRow[] = [
   {
     category: 'kobject',
     pattern:
-      /^(sysfs: cannot create duplicate filename|kobject: '.*' \(\S+\): (tried to init|is not initialized))/,
+      // Newer kernels put `kobject: ` before what begins with that word already.
+      /^(sysfs: cannot create duplicate filename|(kobject: )?kobject:? ('.*' )?\(\S+\): (tried to|is not initialized|must have a ktype|invalid kobject))/,
     tells: 'a device or object registered twice or not initialized',
   },
   {
     category: 'kobject',
-    pattern: /^kobject_add_internal failed /,
+    pattern: /^(kobject: )?kobject_add_internal failed /,
     // -ENOMEM: there was no memory for it, which is no mistake.
     except: /\(error: -12 /,
     tells: 'a device or object that could not be registered',
@@ -149,6 +150,13 @@ export const splatRows: readonly SplatRow[] = [
     tells: 'page tables or pages left over when an address space went',
     extent: 'line',
   },
+  // mm/pgtable-generic.c prints what each architecture's asm/pgtable.h says
+  {
+    category: 'page-tables',
+    pattern: /^\S+:\d+: bad (pgd|p4d|pud|pmd)\b/,
+    tells: 'an entry of the page tables that is none',
+    extent: 'line',
+  },
   {
     category: 'page-tables',
     pattern: /^kernel BUG at .*page_table_check\.c/,
@@ -158,13 +166,13 @@ export const splatRows: readonly SplatRow[] = [
   {
     category: 'lockdep',
     pattern:
-      /^(WARNING: (possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|.*-(safe|unsafe).* lock order detected|bad unlock balance|held lock freed)|\[ BUG: |INFO: (possible|inconsistent) )/,
-    tells: 'an order of locks that can deadlock',
+      /^(WARNING: (possible (circular|recursive) locking|possible irq lock inversion|inconsistent lock state|.*-(safe|unsafe).* lock order detected|bad (unlock balance|contention)|held lock freed|Nested lock was not taken)|\[ BUG: |INFO: (possible|inconsistent|trying to register non-static key))/,
+    tells: 'an order of locks that can deadlock, or a lock that is not used as one',
   },
   {
     category: 'lock-held',
     pattern:
-      /^(WARNING: lock held when returning to user space|BUG: .* still has locks held|INFO: lockdep .* still holding)/,
+      /^(WARNING: lock held when returning to user space|(WARNING|BUG): .* still has locks held!|INFO: lockdep .* still holding)/,
     tells: 'a lock not given back',
   },
   {
@@ -195,7 +203,7 @@ export const splatRows: readonly SplatRow[] = [
   },
   {
     category: 'hard-lockup',
-    pattern: /^(NMI )?[Ww]atchdog: (Watchdog detected hard LOCKUP|BUG: hard)/,
+    pattern: /^(NMI )?[Ww]atchdog: ((CPU\d+: )?Watchdog detected hard LOCKUP|BUG: hard)/,
     tells: 'a CPU that does not take interrupts',
   },
   {

@@ -120,6 +120,67 @@ export const documented: Documented[] = [
     title: 'ODEBUG: free active (active state 0) object type: timer_list hint: contigbuf_timer [contigbuf]',
   },
   {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_init',
+    lines: [
+      'kobject (ffff00000a1b2c40): tried to init an initialized object, something is seriously wrong.',
+      ...trace,
+    ],
+    title: 'kobject (ADDR): tried to init an initialized object, something is seriously wrong.',
+  },
+  {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_init, with a prefix',
+    lines: [
+      'kobject: kobject (ffff00000a1b2c40): tried to init an initialized object, something is seriously wrong.',
+      ...trace,
+    ],
+    title: 'kobject: kobject (ADDR): tried to init an initialized object, something is seriously wrong.',
+  },
+  {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_init, without a type',
+    lines: ['kobject (ffff00000a1b2c40): must have a ktype to be initialized properly!', '', ...trace],
+    title: 'kobject (ADDR): must have a ktype to be initialized properly!',
+  },
+  {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_add',
+    lines: [
+      "kobject 'contigbuf' (ffff00000a1b2c40): tried to add an uninitialized object, something is seriously wrong.",
+      ...trace,
+    ],
+    title: "kobject 'contigbuf' (ADDR): tried to add an uninitialized object, something is seriously wrong.",
+  },
+  {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_put',
+    lines: [
+      '------------[ cut here ]------------',
+      "kobject: 'contigbuf' (ffff00000a1b2c40): is not initialized, yet kobject_put() is being called.",
+      'WARNING: CPU: 0 PID: 90 at lib/kobject.c:734 kobject_put+0x120/0x150',
+      ...trace,
+      '---[ end trace 0000000000000000 ]---',
+    ],
+    title: "kobject: 'contigbuf' (ADDR): is not initialized, yet kobject_put() is being called.",
+  },
+  {
+    category: 'kobject',
+    source: 'lib/kobject.c: kobject_add_internal, with a prefix',
+    lines: ['kobject: kobject_add_internal failed for contigbuf (error: -2 parent: contigbuf.0)'],
+    title: 'kobject: kobject_add_internal failed for contigbuf (error: -2 parent: contigbuf.0)',
+  },
+  {
+    category: 'kobject',
+    source: 'fs/sysfs/dir.c: sysfs_warn_dup, and kobject_add_internal with a prefix',
+    lines: [
+      "sysfs: cannot create duplicate filename '/devices/virtual/misc/contigbuf'",
+      ...trace,
+      "kobject: kobject_add_internal failed for contigbuf with -EEXIST, don't try to register things with the same name in the same directory.",
+    ],
+    title: "sysfs: cannot create duplicate filename '/devices/virtual/misc/contigbuf'",
+  },
+  {
     category: 'bad-page',
     source: 'mm/memory.c: print_bad_pte',
     lines: ['BUG: Bad page map in process agent  pte:00680000580f43 pmd:08000000481fb003', ...trace],
@@ -130,6 +191,30 @@ export const documented: Documented[] = [
     source: 'kernel/fork.c: check_mm',
     lines: ['BUG: Bad rss-counter state mm:00000000a7b1c2d3 type:MM_ANONPAGES val:1'],
     title: 'BUG: Bad rss-counter state mm:ADDR type:MM_ANONPAGES val:1',
+  },
+  {
+    category: 'page-tables',
+    source: 'mm/pgtable-generic.c: pmd_clear_bad, arm64',
+    lines: ['mm/pgtable-generic.c:54: bad pmd 0068000048000f01.'],
+    title: 'mm/pgtable-generic.c:54: bad pmd ADDR.',
+  },
+  {
+    category: 'page-tables',
+    source: 'mm/pgtable-generic.c: pud_clear_bad, x86',
+    lines: ['mm/pgtable-generic.c:43: bad pud 00000000a7b1c2d3(80000000480000e7)'],
+    title: 'mm/pgtable-generic.c:43: bad pud ADDR(ADDR)',
+  },
+  {
+    category: 'page-tables',
+    source: 'mm/pgtable-generic.c: p4d_clear_bad, x86',
+    lines: ['mm/pgtable-generic.c:34: bad p4d 00000000a7b1c2d3(80000000480000e7)'],
+    title: 'mm/pgtable-generic.c:34: bad p4d ADDR(ADDR)',
+  },
+  {
+    category: 'page-tables',
+    source: 'arch/arm/mm/fault.c: __pgd_error, through pgd_clear_bad',
+    lines: ['mm/pgtable-generic.c:26: bad pgd 4800001f.'],
+    title: 'mm/pgtable-generic.c:26: bad pgd ADDR.',
   },
   {
     category: 'page-tables',
@@ -161,6 +246,36 @@ export const documented: Documented[] = [
     source: 'kernel/locking/lockdep.c: print_bad_irq_dependency',
     lines: ['='.repeat(54), 'WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected', ...trace],
     title: 'WARNING: HARDIRQ-safe -> HARDIRQ-unsafe lock order detected',
+  },
+  {
+    category: 'lockdep',
+    source: 'kernel/locking/lockdep.c: assign_lock_key',
+    lines: [
+      'INFO: trying to register non-static key.',
+      'The code is fine but needs lockdep annotation, or maybe',
+      "you didn't initialize this object before use?",
+      'turning off the locking correctness validator.',
+      ...trace,
+    ],
+    title: 'INFO: trying to register non-static key.',
+  },
+  {
+    category: 'lockdep',
+    source: 'kernel/locking/lockdep.c: print_lock_nested_lock_not_held',
+    lines: ['='.repeat(34), 'WARNING: Nested lock was not taken', ...trace],
+    title: 'WARNING: Nested lock was not taken',
+  },
+  {
+    category: 'lockdep',
+    source: 'kernel/locking/lockdep.c: print_lock_contention_bug',
+    lines: ['='.repeat(33), 'WARNING: bad contention detected!', ...trace],
+    title: 'WARNING: bad contention detected!',
+  },
+  {
+    category: 'lock-held',
+    source: 'kernel/locking/lockdep.c: print_held_locks_bug',
+    lines: ['='.repeat(36), 'WARNING: agent/90 still has locks held!', ...trace],
+    title: 'WARNING: agent still has locks held!',
   },
   {
     category: 'lock-held',
@@ -199,7 +314,13 @@ export const documented: Documented[] = [
     category: 'hard-lockup',
     source: 'kernel/watchdog.c: watchdog_hardlockup_check',
     lines: ['watchdog: Watchdog detected hard LOCKUP on cpu 1', ...trace],
-    title: 'watchdog: Watchdog detected hard LOCKUP on cpu 1',
+    title: 'watchdog: Watchdog detected hard LOCKUP',
+  },
+  {
+    category: 'hard-lockup',
+    source: 'kernel/watchdog.c: watchdog_hardlockup_check, with who noticed',
+    lines: ['watchdog: CPU3: Watchdog detected hard LOCKUP on cpu 3', ...trace],
+    title: 'watchdog: Watchdog detected hard LOCKUP',
   },
   {
     category: 'workqueue',
@@ -316,6 +437,18 @@ export const lookalikes: readonly (readonly [source: string, line: string])[] = 
   [
     'lib/kobject.c: kobject_add_internal, without memory',
     'kobject_add_internal failed for contigbuf (error: -12 parent: contigbuf.0)',
+  ],
+  [
+    'lib/kobject.c: kobject_add_internal, without memory, with a prefix',
+    'kobject: kobject_add_internal failed for contigbuf (error: -12 parent: contigbuf.0)',
+  ],
+  [
+    'lib/kobject.c: kobject_add_internal, with its pr_debug()',
+    "kobject: 'contigbuf' (ffff00000a1b2c40): kobject_add_internal: parent: 'misc', set: 'devices'",
+  ],
+  [
+    'lib/kobject.c: kobject_cleanup, with its pr_debug()',
+    "kobject: 'contigbuf' (ffff00000a1b2c40): calling ktype release",
   ],
   ['kernel/watchdog.c: watchdog_nmi_probe', 'watchdog: NMI not fully supported'],
   ['kernel/watchdog_perf.c', 'NMI watchdog: Perf NMI watchdog permanently disabled'],
