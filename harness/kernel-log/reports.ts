@@ -6,7 +6,7 @@
  */
 import { frameName, frameOf } from './frames.ts';
 import type { LogLine } from './lines.ts';
-import { splatRows, type Category, type Extent, type SplatRow } from './splats.ts';
+import { panicsByReport, splatRows, type Category, type Extent, type SplatRow } from './splats.ts';
 
 /** One report of the kernel about something that is wrong. */
 export interface Splat {
@@ -18,7 +18,7 @@ export interface Splat {
   /** Index in the log of the report's first line. */
   firstLine: number;
   lines: string[];
-  /** The panic that this report led to. */
+  /** The panic that came after it, or in it. */
   panic?: string;
 }
 
@@ -43,6 +43,7 @@ const cutHere = /^(-+\[ cut here \]-+|8<--- cut here ---)$/;
 const endTrace = /^---\[ end (trace|Kernel panic)/;
 const traceStart = /^Call [Tt]race:|^Backtrace:/;
 const rule = /^={29,}$/;
+const panicLine = /^Kernel panic - not syncing: /;
 /** Lines that follow a trace and still belong to it. */
 const afterTrace =
   /^(\s|Code: |[Rr]\w{1,2} ?: |x\d+ ?: |RIP: |RSP: |CR2: |FS: |Modules linked in|<\/?(TASK|IRQ|NMI)>|---\[|FIX |hardirqs|softirqs|irq event|SMP: |Kernel Offset|PHYS_OFFSET|CPU features|Memory Limit|Disabling lock debugging|note: |(kobject: )?kobject_add_internal failed )/;
@@ -69,7 +70,7 @@ export function findSplats(lines: readonly LogLine[]): Splat[] {
     if (current !== undefined) {
       extend(current, line, rank);
     } else if (row?.secondary === true && last !== undefined && follows(last, lines, line)) {
-      addPanic(last, line);
+      add(last, line);
     } else if (row !== undefined && rank !== undefined && !isFirstBoot(row, index, last)) {
       current = opened(lines, preludes.get(who) ?? index, index, rank);
       open.set(who, current);
@@ -81,6 +82,21 @@ export function findSplats(lines: readonly LogLine[]): Splat[] {
   }
   for (const splat of found) addPlace(splat);
   return found;
+}
+
+/** Whether the kernel gave up with this report. */
+export function isDeath({ lines }: Splat): boolean {
+  return lines.some((line) => panicLine.test(line));
+}
+
+/** Whether the panic that came with a report has a reason of its own. */
+export function hidesAnother({ panic }: Splat): boolean {
+  return panic !== undefined && !panicsByReport.some((words) => words.test(panic));
+}
+
+/** The panic that came with a report, to be told behind what is told of the report; empty when there was none. */
+export function panicOf({ panic }: Splat): string {
+  return panic === undefined ? '' : `, then a panic: ${panic}`;
 }
 
 /** Rank in the table of the row this line announces; undefined for all other lines. */
@@ -132,7 +148,7 @@ function ends({ splat, extent, inTrace, lastSeconds }: Open, { text, seconds }: 
 
 /** Adds a line, and lets a more specific announcement name the report as long as it has no trace yet. */
 function extend(current: Open, line: LogLine, rank: number | undefined): void {
-  current.splat.lines.push(line.text);
+  add(current.splat, line);
   current.lastSeconds = line.seconds ?? current.lastSeconds;
   if (rank !== undefined && rank < current.rank && !current.inTrace) {
     const row: SplatRow = splatRows[rank] ?? fail(rank);
@@ -159,9 +175,9 @@ function notePrelude(preludes: Map<string, number>, who: string, { text }: LogLi
   else if (index - (preludes.get(who) ?? -10) > 3) preludes.delete(who);
 }
 
-function addPanic(splat: Splat, { text }: LogLine): void {
-  splat.panic ??= text.replace(/^Kernel panic - not syncing: /, '');
+function add(splat: Splat, { text }: LogLine): void {
   splat.lines.push(text);
+  if (panicLine.test(text)) splat.panic ??= text.replace(panicLine, '');
 }
 
 function addPlace(splat: Splat): void {

@@ -294,3 +294,20 @@ export const splatRows: readonly SplatRow[] = [
     extent: 'line',
   },
 ];
+
+/**
+ * Panics that only tell that the report before them was grave enough, by its place or by a setting. Any other
+ * panic has a reason of its own.
+ */
+export const panicsByReport: readonly RegExp[] = [
+  // arch/*/kernel/traps.c: die(), and arm64's panic_bad_stack()
+  /(^|: )Fatal exception( in interrupt)?$/,
+  /^kernel stack overflow$/,
+  // kernel/exit.c: make_task_dead(), which only an oops calls
+  /^(Aiee, killing interrupt handler!|Attempted to kill the idle task!|Oopsed too often )/,
+  // kernel/panic.c, mm/kasan/report.c, mm/kmsan/report.c
+  /(^|: )(panic_on_warn|kasan\.fault=\w+|kmsan\.panic) set \.\.\./,
+  /: system warned too often /,
+  // kernel/watchdog.c, kernel/hung_task.c, kernel/rcu/tree_stall.h
+  /^(softlockup: hung tasks|Hard LOCKUP|hung_task: blocked tasks|RCU Stall)/,
+];

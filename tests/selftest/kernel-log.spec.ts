@@ -9,7 +9,7 @@ import { DriverError, KernelCrash, LabError } from '../../harness/errors.ts';
 import { KernelLog } from '../../harness/kernel-log/follower.ts';
 import { parseConsole, parseKmsg, parseRecord, type LogLine } from '../../harness/kernel-log/lines.ts';
 import { repeatedLines } from '../../harness/kernel-log/repeated.ts';
-import { insistOnSplat, type Said } from '../../harness/kernel-log/listening.ts';
+import { insistOnSplat, Listening, undeclared, type Said } from '../../harness/kernel-log/listening.ts';
 import { findSplats, type Splat } from '../../harness/kernel-log/reports.ts';
 import { splatRows, type Category } from '../../harness/kernel-log/splats.ts';
 import { KernelLogWatch } from '../../harness/kernel-log/watch.ts';
@@ -136,10 +136,66 @@ test.describe('a declared complaint', () => {
     expect(() => insistOnSplat(said([]), here, alive)).toThrow(DriverError);
   });
 
+  test('a panic for a reason of its own is one more complaint, in a report and after it', () => {
+    const own = { text: 'Kernel panic - not syncing: contigbuf lost its mind', caller: 'T1' };
+    for (const length of [2, 5]) {
+      const splats = findSplats([...warningOf('T1', 'here').slice(0, length), own]);
+      expect(splats.map(({ category, panic }) => [category, panic])).toEqual([
+        ['warning', 'contigbuf lost its mind'],
+      ]);
+      expect(undeclared(splats, here)).toEqual(splats);
+      for (const target of [alive, dead])
+        expect(() => insistOnSplat(said(splats, ['the link broke']), here, target)).toThrow(
+          /here\.c.*, then a panic: contigbuf lost its mind/,
+        );
+    }
+  });
+
+  test('a panic that follows from it belongs to it', () => {
+    const follows = { text: 'Kernel panic - not syncing: kernel: panic_on_warn set ...', caller: 'T1' };
+    const splats = findSplats([...warningOf('T1', 'here'), follows]);
+    expect(() => insistOnSplat(said(splats, ['the link broke']), here, dead)).not.toThrow();
+    const declared: [file: string, category: Category][] = [
+      ['oops-panic', 'null-dereference'],
+      ['stack-guard', 'stack-overflow'],
+      ['stack-protector', 'stack-protector'],
+      ['panic', 'panic'],
+    ];
+    for (const [file, category] of declared) {
+      const died = said(findSplats(read(`${file}.console.log`)), ['the link broke']);
+      expect(() => insistOnSplat(died, { category }, dead), file).not.toThrow();
+    }
+  });
+
+  test('a panic of which only the console knows is not overlooked', async () => {
+    const texts = warningOf('T1', 'here').map(({ text }) => text);
+    const panic = 'Kernel panic - not syncing: contigbuf lost its mind';
+    let shown = '';
+    const { watch, say } = await watched(async (mark) => {
+      if (shown !== '') throw new LabError('LINK_LOST', 'the link broke');
+      say(`12,1,1,-;${mark}\n`);
+    });
+    const target = described<Target>({
+      ...{ facts, patience: 1, whyDead: () => 'QEMU ended' },
+      console: { text: async () => shown },
+    });
+    const listening = await Listening.begin(target, watch, 'a test');
+    say(texts.map((text, index) => `4,${index + 2},2,-;${text}\n`).join(''));
+    shown = [...texts, panic].map((text) => `[    1.000000] ${text}\n`).join('');
+    const heard = await listening.conclude('a test');
+    expect(heard.splats).toMatchObject([{ category: 'warning', panic: 'contigbuf lost its mind' }]);
+    expect(() => insistOnSplat(heard, here, target)).toThrow(KernelCrash);
+  });
+
   test('a log that breaks off is explained by the death that was declared, and by no other', () => {
     const cut = ['the link broke'];
-    expect(() => insistOnSplat(said([warning], cut), here, dead)).not.toThrow();
-    expect(() => insistOnSplat(said([warning], cut), here, alive)).toThrow(LabError);
+    const panicked = findSplats(read('oops-panic.console.log'));
+    const oops = { category: 'null-dereference' } as const;
+    expect(() => insistOnSplat(said(panicked, cut), oops, dead)).not.toThrow();
+    expect(() => insistOnSplat(said(panicked, cut), oops, alive)).toThrow(LabError);
+    expect(() => insistOnSplat(said([warning], cut), here, dead), 'nobody dies of a warning').toThrow(
+      LabError,
+    );
     expect(() => insistOnSplat(said([], cut), here, dead)).toThrow(LabError);
   });
 });
@@ -282,14 +338,16 @@ for (const [arch, words] of [
   });
 }
 
-/** A watch, and the kernel that it hears. */
-async function watched(): Promise<{ watch: KernelLogWatch; say: (text: string) => void }> {
+/** A watch, and the kernel that it hears; `mark` is what comes of its bookmarks. */
+async function watched(
+  mark?: (text: string) => Promise<void>,
+): Promise<{ watch: KernelLogWatch; say: (text: string) => void }> {
   const listeners: ((chunk: Buffer) => void)[] = [];
   const process: Partial<RemoteProcess> = {
     onStdout: (listener) => void listeners.push(listener),
     ended: new Promise(() => {}),
   };
   const target = { facts: { name: 'guest' }, start: async () => process } as unknown as Target;
-  const watch = await KernelLogWatch.start(target, 'agent', {} as Agent);
+  const watch = await KernelLogWatch.start(target, 'agent', described<Agent>({ mark }));
   return { watch, say: (text) => listeners.forEach((hear) => hear(Buffer.from(text))) };
 }

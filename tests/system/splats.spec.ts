@@ -39,9 +39,13 @@ test('a declared complaint is a pass, and any other is not', async ({ rig }) => 
     'declared: and another came': 'crash',
     'declared: of that kind, but not that one': 'crash',
     'declared: that, and another': 'crash',
+    'declared: that, and a panic': 'crash',
   });
   expect(ran(run.tests, 'declared: that, and another').errors.join('\n')).toContain('KernelCrash [REFCOUNT]');
-  expect(run.tests).toHaveLength(7);
+  expect(ran(run.tests, 'declared: that, and a panic').errors.join('\n')).toContain(
+    'then a panic: provoke: told to panic',
+  );
+  expect(run.tests).toHaveLength(8);
   expect(run.summary.errors).toEqual([]);
 });
 

@@ -58,6 +58,10 @@ test.describe('declared', () => {
     await provoke(warn);
     await provoke({ ...warn, how: 'refcount' });
   });
+  test('declared: that, and a panic', async ({ provoke }) => {
+    await provoke(warn);
+    await provoke({ ...warn, how: 'panic' });
+  });
 });
 
 test.describe('declared panic', () => {

@@ -276,6 +276,7 @@ export const verdicts: Record<string, Verdict[]> = {
       category: 'stack-overflow',
       title: 'Insufficient stack space to handle exception!',
       place: 'recurse [provoke]',
+      panic: 'kernel stack overflow',
       last: 'Memory Limit: none',
     },
   ],
