@@ -18,6 +18,17 @@ const PROTOCOL = 1;
 /** Milliseconds one request may take on real hardware; a kernel that hangs in it says so before (hang-limits.ts). */
 export const ALLOWANCE = 90_000;
 
+/** Milliseconds on real hardware in which an agent that is at a request may still end. */
+const LEAVING = 10_000;
+
+/**
+ * Milliseconds for an agent to greet, long enough for a kernel that hangs, and for a link that is lost, to be told as
+ * what they are (hang-limits.ts), and shorter than a test may take.
+ */
+export function greetingLimit(patience: number): number {
+  return Math.max(110_000, 10_000 * patience);
+}
+
 type Access = 'rdonly' | 'wronly' | 'rdwr';
 /** As in open(2) without the O_, further flags behind commas: `rdwr,nonblock`. */
 export type OpenFlags = Access | `${Access},${string}`;
@@ -61,8 +72,8 @@ export class Agent {
   }
 
   /**
-   * Waits for the agent's greeting on a process that was just started.
-   * @throws AgentDied, LinkLost, ProtocolError; AgentSilent when the deadline passes
+   * Waits for the agent's greeting on a process that was just started; without a right one the process is ended.
+   * @throws AgentDied, LinkLost, ProtocolError; AgentMute when the deadline passes
    */
   static async start(
     process: RemoteProcess,
@@ -70,13 +81,24 @@ export class Agent {
     deadline: Deadline,
     options: AgentOptions = {},
   ): Promise<Agent> {
-    const wire = new Wire(process, label, deadline.remaining, ALLOWANCE * (options.patience ?? 1));
-    const hello = described<Hello>(await wire.hello);
-    if (hello.name !== 'bufrig-agent' || hello.protocol !== PROTOCOL)
-      throw new ProtocolError(
-        `${label} runs ${hello.name} with protocol ${hello.protocol}, this client speaks ${PROTOCOL}`,
-      );
-    return new Agent(wire, hello, label, () => wire.close(), options);
+    const { patience = 1 } = options;
+    const limits = {
+      greeting: deadline.remaining,
+      request: ALLOWANCE * patience,
+      leaving: LEAVING * patience,
+    };
+    const wire = new Wire(process, label, limits);
+    try {
+      const hello = described<Hello>(await wire.hello);
+      if (hello.name !== 'bufrig-agent' || hello.protocol !== PROTOCOL)
+        throw new ProtocolError(
+          `${label} runs ${hello.name} with protocol ${hello.protocol}, this client speaks ${PROTOCOL}`,
+        );
+      return new Agent(wire, hello, label, () => wire.close(), options);
+    } catch (error) {
+      process.end();
+      throw error;
+    }
   }
 
   /** Bytes in one page of the target's kernel. */

@@ -79,6 +79,15 @@ export class RequestRefused extends LabError {
   }
 }
 
+/** The agent was started and did not greet in time: nothing was asked of it yet, so nothing is known. */
+export class AgentMute extends LabError {
+  constructor(message: string) {
+    super('AGENT_MUTE', message, {
+      hint: 'look what else runs on the target; a kernel that hangs is told by its log, or by the link, before this',
+    });
+  }
+}
+
 /** A request was not answered in time: the agent hangs in it. */
 export class AgentSilent extends TargetHang {
   constructor(message: string) {

@@ -6,7 +6,7 @@
 import { Deadline } from '../deadline.ts';
 import { messageOf, TargetHang } from '../errors.ts';
 import type { RemoteProcess } from '../target/target.ts';
-import { AgentDied, AgentSilent, LinkLost, ProtocolError, TargetSilent } from './errors.ts';
+import { AgentDied, AgentMute, AgentSilent, LinkLost, ProtocolError, TargetSilent } from './errors.ts';
 import { decodeMessage, resultOf } from './message.ts';
 
 /** Anything that takes request lines: an agent's wire, or a parent that relays to its child. */
@@ -33,14 +33,23 @@ interface Pending {
   reject: (error: Error) => void;
 }
 
+/** Milliseconds an agent may take. */
+export interface WireLimits {
+  /** To greet. */
+  greeting: number;
+  /** For a request, when nothing else is said. */
+  request: number;
+  /** To end, when it is at a request: it may never come to its input's end. */
+  leaving: number;
+}
+
 const HISTORY = 30;
 const STDERR_LINES = 20;
 
 export class Wire implements Requests {
   readonly #process: RemoteProcess;
   readonly #label: string;
-  readonly #allowance: number;
-  readonly #helloAllowance: number;
+  readonly #limits: WireLimits;
   readonly #pending: Pending[] = [];
   readonly #history: string[] = [];
   readonly #stderr: string[] = [];
@@ -55,17 +64,12 @@ export class Wire implements Requests {
   /** The first line: the agent greets without being asked. */
   readonly hello: Promise<object>;
 
-  /**
-   * @param helloAllowance milliseconds the agent may take to greet
-   * @param allowance milliseconds a request may take when nothing else is said
-   */
-  constructor(process: RemoteProcess, label: string, helloAllowance: number, allowance: number) {
+  constructor(process: RemoteProcess, label: string, limits: WireLimits) {
     this.#process = process;
     this.#label = label;
-    this.#allowance = allowance;
-    this.#helloAllowance = helloAllowance;
+    this.#limits = limits;
     // Expected before anybody listens: what a quick agent has said by now is delivered at once.
-    this.hello = this.#expect('(hello)', helloAllowance);
+    this.hello = this.#expect('(hello)', limits.greeting);
     process.onStdout((chunk) => this.#receive(chunk));
     process.onStderr((chunk) => this.#noteStderr(chunk));
     process.ended.then(
@@ -74,7 +78,7 @@ export class Wire implements Requests {
     );
   }
 
-  send(line: string, allowance = this.#allowance): Promise<object> {
+  send(line: string, allowance = this.#limits.request): Promise<object> {
     if (this.#broken !== undefined) return Promise.reject(this.#broken);
     if (this.#closing)
       return Promise.reject(new AgentDied(`the agent on ${this.#label} was closed before: ${line}`));
@@ -101,9 +105,9 @@ export class Wire implements Requests {
     this.#process.end();
     const silent = (): Error =>
       new AgentSilent(`the agent on ${this.#label} does not end when its input does${this.#doing()}`);
-    // One that is at something may never come to its input's end; it has had its time.
     const idle = this.#pending.length === 0 && this.#broken === undefined;
-    const limit = Math.min(idle ? this.#allowance : this.#helloAllowance, this.#longest);
+    const { request, leaving } = this.#limits;
+    const limit = Math.min(idle ? request : leaving, this.#longest);
     const { code, signal } = await Deadline.in(limit).race(this.#process.ended, '', silent);
     if (code !== 0) throw this.#death(signal ?? `exit code ${code}`);
   }
@@ -192,9 +196,7 @@ export class Wire implements Requests {
     const allowance = Math.min(asked.allowance, this.#longest);
     const expire = (): void => {
       const seconds = ((performance.now() - asked.since) / 1000).toFixed(1);
-      this.#break(
-        new AgentSilent(`no answer from the agent on ${this.#label} in ${seconds} s${this.#doing()}`),
-      );
+      this.#break(this.#count === 0 ? this.#mute(seconds) : this.#silent(seconds));
     };
     this.#timer = setTimeout(expire, allowance);
   }
@@ -212,9 +214,20 @@ export class Wire implements Requests {
     this.#stderr.splice(0, this.#stderr.length - STDERR_LINES);
   }
 
+  #mute(seconds: string): AgentMute {
+    return new AgentMute(`the agent on ${this.#label} did not greet in ${seconds} s${this.#lastWords()}`);
+  }
+
+  #silent(seconds: string): AgentSilent {
+    return new AgentSilent(`no answer from the agent on ${this.#label} in ${seconds} s${this.#doing()}`);
+  }
+
   #death(how: string): AgentDied {
-    const words = this.#stderr.length === 0 ? '' : `\nIts last words:\n${this.#stderr.join('\n')}`;
-    return new AgentDied(`the agent on ${this.#label} ended (${how})${this.#doing()}${words}`);
+    return new AgentDied(`the agent on ${this.#label} ended (${how})${this.#doing()}${this.#lastWords()}`);
+  }
+
+  #lastWords(): string {
+    return this.#stderr.length === 0 ? '' : `\nIts last words:\n${this.#stderr.join('\n')}`;
   }
 
   #lost(cause: unknown): LinkLost | TargetSilent {

@@ -38,7 +38,7 @@ export const SHOWN_FROM_PAGE_0 =
 const UNKNOWABLE = /^(LabError|TargetHang)/;
 /** The target no longer answers, or has more than it ought to. */
 const AFTER_A_CRASH =
-  /^(LabError \[(AGENT_DIED|LINK_LOST|KERNEL_LOG)\]|DriverError \[(LEAK|DRIVER_UNLOAD)\])/;
+  /^(LabError \[(AGENT_DIED|AGENT_MUTE|LINK_LOST|KERNEL_LOG)\]|DriverError \[(LEAK|DRIVER_UNLOAD)\])/;
 
 /** What a test is, as far as a record may be about it. */
 export interface Checked {

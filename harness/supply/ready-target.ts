@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** A target made ready for a test: agent deployed, kernel log followed, driver freshly loaded. */
 import { readFile } from 'node:fs/promises';
-import { Agent } from '../agent/client.ts';
+import { Agent, greetingLimit } from '../agent/client.ts';
 import { architectureOfPrograms } from '../build/architectures.ts';
 import type { Cache } from '../build/cache.ts';
 import { buildAgent } from '../build/program.ts';
@@ -20,8 +20,6 @@ import { codeOf, looksForLostMemory, lostMemory } from './lost-memory.ts';
 import { DriverFiles, type DriverFacts, type DriverSettings } from './driver-files.ts';
 import type { Making } from './supply.ts';
 
-/** Milliseconds on hardware for the agent to greet. */
-const GREETING_LIMIT = 10_000;
 /** Milliseconds on hardware that a request may take from when the kernel has lost a task, and with it perhaps a lock. */
 const BROKEN_KERNEL_LIMIT = 6_000;
 /** Milliseconds for everything up to a login; the first time ever includes downloads. */
@@ -189,7 +187,7 @@ function agentStarter(target: Target, path: string): StartAgent {
   const { facts, patience } = target;
   const makeRoom = (): Promise<void> | undefined => target.restingProcessors?.wake();
   return async () =>
-    Agent.start(await target.start([path]), facts.name, Deadline.in(GREETING_LIMIT * patience), {
+    Agent.start(await target.start([path]), facts.name, Deadline.in(greetingLimit(patience)), {
       patience,
       makeRoom,
     });

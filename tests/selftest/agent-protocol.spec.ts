@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { Agent } from '../../harness/agent/client.ts';
 import {
   AgentDied,
+  AgentMute,
   AgentSilent,
   LinkLost,
   ProtocolError,
@@ -285,12 +286,13 @@ test('who is told to hurry waits no longer for what was asked before, nor for wh
   await expect(agent.end()).rejects.toThrow(/does not end/);
 });
 
-test('a program that never greets is given up at the deadline', async () => {
-  const process = startLocally('/bin/sh', ['-c', 'read line']);
+test('a program that never greets is given up at the deadline, and nobody says that the target hangs', async () => {
+  const process = startLocally('/bin/sh', ['-c', 'echo no room >&2; read line']);
   const error = await failureOf(Agent.start(process, 'mute', Deadline.in(200)));
-  expect(error).toBeInstanceOf(AgentSilent);
-  process.end();
-  expect(await process.ended).toEqual({ code: 1, signal: null });
+  expect(error).toBeInstanceOf(AgentMute);
+  expect(error).toBeInstanceOf(LabError);
+  expect(error.message).toMatch(/^the agent on mute did not greet in 0\.2 s\nIts last words:\nno room\n/);
+  expect(await process.ended, 'its input has ended').toEqual({ code: 1, signal: null });
 });
 
 test('files: positions, text, limits', async ({ agent, folder }) => {

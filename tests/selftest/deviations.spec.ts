@@ -51,6 +51,7 @@ test('every error must be the recorded one; crashes and the lab’s trouble are 
   const oops = { says: /^KernelCrash \[PAGING\]/, crash: true } as const;
   const here = 'KernelCrash [PAGING]: in the driver';
   expect(failedAsRecorded(oops, ['LabError [AGENT_DIED]: SIGSEGV', here]), 'what follows from it').toBe(true);
+  expect(failedAsRecorded(oops, ['LabError [AGENT_MUTE]: no greeting', here])).toBe(true);
   expect(failedAsRecorded(oops, ['LabError [TARGET_DISK]: full', here])).toBe(false);
   expect(failedAsRecorded(oops, ['TargetHang [AGENT_SILENT]: no answer', here])).toBe(false);
   expect(failedAsRecorded(oops, ['Error: something else', here])).toBe(false);

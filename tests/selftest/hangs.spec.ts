@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@playwright/test';
-import { ALLOWANCE } from '../../harness/agent/client.ts';
+import { ALLOWANCE, greetingLimit } from '../../harness/agent/client.ts';
 import { TargetSilent } from '../../harness/agent/errors.ts';
 import { Wire } from '../../harness/agent/wire.ts';
 import { LabError, TargetHang } from '../../harness/errors.ts';
@@ -29,7 +29,8 @@ const PAUSE = 30;
 function order(limits: HangLimits, patience: number, testLimit: number): number[] {
   return [
     ...[PAUSE, ...softLockup(limits), limits.rcuStall, limits.hungTask, latestHungTask(limits)],
-    ...[shortestLinkSilence(limits), limits.linkSilence, (ALLOWANCE * patience) / 1000, testLimit],
+    ...[shortestLinkSilence(limits), limits.linkSilence],
+    ...[greetingLimit(patience) / 1000, (ALLOWANCE * patience) / 1000, testLimit],
   ];
 }
 
@@ -43,9 +44,10 @@ test.describe('one hang is noticed by who knows most about it', () => {
     test(`under ${accelerator}`, ({}, testInfo) => {
       // A test about the driver has the time that this one has.
       const seconds = order(hangLimits[accelerator], patienceUnder[accelerator], testInfo.timeout / 1000);
-      const [allowance = 0, testLimit = 0] = seconds.splice(-2);
+      const [greeting = 0, allowance = 0, testLimit = 0] = seconds.splice(-3);
       expect(outOfOrder(seconds), seconds.join(' < ')).toBeUndefined();
-      expect(Math.min(allowance, testLimit)).toBeGreaterThan(seconds.at(-1) ?? Infinity);
+      expect(Math.min(greeting, allowance, testLimit)).toBeGreaterThan(seconds.at(-1) ?? Infinity);
+      expect(greeting, 'a mute agent is told before the test is over').toBeLessThan(testLimit);
     });
   }
 
@@ -179,7 +181,7 @@ test.describe('a lost link', () => {
   test('reaches the test as what it is', async () => {
     const hang = new TargetHang('TARGET_SILENT', 'its kernel hangs');
     const process = { write() {}, end() {}, onStdout() {}, onStderr() {}, ended: Promise.reject(hang) };
-    const wire = new Wire(process, 'a guest', 1000, 1000);
+    const wire = new Wire(process, 'a guest', { greeting: 1000, request: 1000, leaving: 1000 });
     const failure: unknown = await wire.hello.catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(TargetSilent);
     expect(judgeError(asPlaywrightHasIt(failure)).verdict).toBe('hang');
