@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * Who on the target uses the driver: the processes that have its files open or mapped. A module that is
+ * Who on the target uses the driver: the processes that have its files or dma-bufs open or mapped. A module that is
  * held by a living process nobody asked for is the lab's affair; one that is held by none, or by a process
  * that was killed and cannot end, is the driver's.
  */
@@ -16,27 +16,59 @@ export interface Holder {
   living: boolean;
 }
 
-/** $@: what is looked for in the files that processes have open or mapped. */
-const LOOK = `for process in /proc/[0-9]*; do
-	[ "$process" = "/proc/$$" ] && continue
-	for word in "$@"; do
-		{ ls -l "$process/fd"; cat "$process/maps"; } 2>/dev/null | grep -qF -e "$word" || continue
-		echo "process \${process#/proc/}"
-		grep -e ^State: -e ^SigPnd: -e ^ShdPnd: "$process/status" 2>/dev/null
-		echo "command $(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null)"
-		break
-	done
+/** Where the kernel shows who has what. */
+const SHOWN = { processes: '/proc', dmaBufs: '/sys/kernel/debug/dma_buf/bufinfo' };
+
+/**
+ * $1: where processes are listed; $2: the list of all dma-bufs; $3: what the driver's dma-bufs call their exporter; the
+ * rest is for grep, which looks for it in the names of files that a process has open or mapped.
+ *
+ * A dma-buf has the same name whoever exported it, and a desktop is full of them. One that is open tells its exporter
+ * itself, one that is only mapped through the number of its inode in the list (drivers/dma-buf/dma-buf.c:
+ * dma_buf_show_fdinfo, dma_buf_debug_show). Where that cannot be read nobody knows whose it is, and it counts: the driver
+ * is not to blame for what it may not have done.
+ */
+const LOOK = `processes=$1 list=$2 exporter=$3
+shift 3
+tab=$(printf '\\t')
+maps_its_dma_buf() {
+	sed -n 's|^\\([^ ]* \\)\\{4\\}\\([0-9]*\\) */dmabuf:.*|\\2|p' "$1/maps" 2>/dev/null | sort -u | (
+		while read -r inode; do
+			grep -qF -e "$tab$exporter$tab$(printf %08d "$inode")$tab" "$list" 2>/dev/null
+			[ $? -eq 1 ] || exit 0
+		done
+		exit 1
+	)
+}
+for process in "$processes"/[0-9]*; do
+	[ "$process" = "$processes/$$" ] && continue
+	{ ls -l "$process/fd"; cat "$process/maps"; } 2>/dev/null | grep -qF "$@" ||
+		grep -qxF -e "exp_name:$tab$exporter" "$process"/fdinfo/* 2>/dev/null ||
+		maps_its_dma_buf "$process" || continue
+	echo "process \${process##*/}"
+	grep -e ^State: -e ^SigPnd: -e ^ShdPnd: "$process/status" 2>/dev/null
+	echo "command $(tr '\\0' ' ' <"$process/cmdline" 2>/dev/null)"
 done`;
 
 /** @throws LabError when the target cannot be asked */
 export async function holdersOf(
-  target: Target,
-  { device, module }: Pick<DriverProfile, 'device' | 'module'>,
+  target: Pick<Target, 'exec'>,
+  {
+    name,
+    device,
+    module,
+    exporterName = name,
+  }: Pick<DriverProfile, 'name' | 'device' | 'module' | 'exporterName'>,
   deadline: Deadline,
+  { processes, dmaBufs } = SHOWN,
 ): Promise<Holder[]> {
-  // Also its files in debugfs and sysfs, and dma-bufs, whoever exported them.
-  const words = [device, '/dmabuf:', ...(module === undefined ? [] : [`/${module.name}/`])];
-  const { stdout } = await target.exec(['sh', '-c', LOOK, 'sh', ...words], { deadline });
+  // Also its files in debugfs and sysfs.
+  const words = [device, ...(module === undefined ? [] : [`/${module.name}/`])];
+  const patterns = words.flatMap((word) => ['-e', word]);
+  const { stdout } = await target.exec(
+    ['sh', '-c', LOOK, 'sh', processes, dmaBufs, exporterName, ...patterns],
+    { deadline },
+  );
   return readHolders(stdout);
 }
 

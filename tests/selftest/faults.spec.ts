@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** The campaign of faults judges right: a lab that is not blamed, a driver that is, and what is left over are seen. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@playwright/test';
@@ -10,7 +10,8 @@ import { faults, SELECTION } from '../../harness/faults/faults.ts';
 import { judgeFault, type Happened } from '../../harness/faults/judgement.ts';
 import { savedFolder } from '../../harness/faults/running-guest.ts';
 import { faultsFile, faultsText, lineOf } from '../../harness/faults/table.ts';
-import { describeHolders, endingProcesses, readHolders } from '../../harness/profile/holders.ts';
+import { contigbuf } from '../../harness/profile/contigbuf.ts';
+import { describeHolders, endingProcesses, holdersOf, readHolders } from '../../harness/profile/holders.ts';
 import { run } from '../../harness/process.ts';
 import { commandLine } from '../../harness/target/qemu/guest.ts';
 import { machineNamed, machines, type MachineName } from '../../harness/target/qemu/machines.ts';
@@ -281,6 +282,46 @@ test.describe('who holds a driver', () => {
     expect(describeHolders(holders)).toBe('process 812 (sleep 600)');
   });
 
+  test('has its files or its dma-bufs, and not those of another driver', async () => {
+    const processes = test.info().outputPath('proc');
+    const dmaBufs = test.info().outputPath('bufinfo');
+    const all: [pid: number, opened: string, exporter: string | undefined, maps: string][] = [
+      [11, '/dev/contigbuf', undefined, ''],
+      [12, '/sys/kernel/debug/contigbuf/buffers', undefined, ''],
+      [13, '/dmabuf:', 'contigbuf', ''],
+      [14, '/dmabuf:', 'panfrost', mapOf(4)],
+      [15, '/dev/null', undefined, mapOf(4) + mapOf(21)],
+      [16, '/dev/null', undefined, 'ffff8000-ffff9000 rw-s 00000000 00:06 7    /dev/contigbuf\n'],
+      [17, '/dmabuf:contigbuf', 'contigbuf2', ''],
+    ];
+    for (const [pid, opened, exporter, maps] of all) {
+      const folder = join(processes, String(pid));
+      await mkdir(join(folder, 'fd'), { recursive: true });
+      await mkdir(join(folder, 'fdinfo'));
+      await symlink(opened, join(folder, 'fd', '3'));
+      const told = exporter === undefined ? '' : `size:\t4096\ncount:\t1\nexp_name:\t${exporter}\n`;
+      await writeFile(join(folder, 'fdinfo', '3'), `pos:\t0\nflags:\t02\n${told}`);
+      await writeFile(join(folder, 'maps'), maps);
+      await writeFile(join(folder, 'status'), 'State:\tS (sleeping)\n');
+      await writeFile(join(folder, 'cmdline'), `program\0${pid}\0`);
+    }
+    const found = async () => {
+      const here = { exec: ([program = '', ...args]: readonly string[]) => run([program, ...args]) };
+      const holders = await holdersOf(here, contigbuf, Deadline.in(10_000), { processes, dmaBufs });
+      return holders.map(({ pid }) => pid);
+    };
+    expect(await found(), 'without a list a mapping may be anybody’s').toEqual([11, 12, 13, 14, 15, 16]);
+    await writeFile(
+      dmaBufs,
+      [
+        'size\tflags\tmode\tcount\texp_name\tino\tname',
+        '00004096\t00000002\t00080007\t00000001\tpanfrost\t00000004\t',
+        '00004096\t00000002\t00080007\t00000001\tcontigbuf\t00000021\t<none>\n',
+      ].join('\n'),
+    );
+    expect(await found()).toEqual([11, 12, 13, 15, 16]);
+  });
+
   test('is not sought while processes are on their way out', async () => {
     const folder = test.info().outputPath('proc');
     // As proc(5) has it: pid, name, state, parent, group, session, terminal, its group, flags.
@@ -302,6 +343,11 @@ test.describe('who holds a driver', () => {
     expect(describeHolders(readHolders('process 9\n'))).toBe('');
   });
 });
+
+/** A dma-buf in /proc/PID/maps. */
+function mapOf(inode: number): string {
+  return `ffff8000-ffff9000 rw-s 00000000 00:0b ${inode}                        /dmabuf:\n`;
+}
 
 /** `npx bufrig` with these arguments. */
 function bufrig(...args: string[]) {
