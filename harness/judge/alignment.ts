@@ -34,8 +34,9 @@ export function judgeAlignment(
 }
 
 /**
- * The address and the length the driver reports are those of the memory it maps. Only for a driver
- * whose profile says that it reports an address: one that reports none has nothing to be judged by.
+ * The address the driver reports is that of the memory it maps, and it maps no more than it reports, if it reports a
+ * size. Only for a driver whose profile says that it reports an address: one that reports none has nothing to be judged
+ * by.
  */
 export function judgeClaim(placement: Placement, required = usualWitnesses): Finding[] {
   const { label, claimed, pageBytes, bytes } = placement;

@@ -23,7 +23,7 @@ export interface Placement {
   virtualAddress: number;
   /** Length of the mapping in bytes. */
   bytes: number;
-  /** What the driver itself says about the buffer, where it says something. */
+  /** What the driver itself says about the buffer, from where the mapping begins, where it says something. */
   claimed: { physicalAddress?: number; bytes?: number };
   sightings: Sighting[];
   /**

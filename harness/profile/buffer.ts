@@ -153,11 +153,12 @@ export class MappedBuffer implements Locatable {
     return this.buffer.pageBytes;
   }
 
+  /** What the driver says of the buffer from here on, however much of it is mapped. */
   get claimed(): Placement['claimed'] {
-    const { physicalAddress } = this.buffer.allocated;
-    return physicalAddress === undefined
-      ? {}
-      : { physicalAddress: physicalAddress + this.at, bytes: this.bytes };
+    const { physicalAddress, sizeUntold } = this.buffer.allocated;
+    if (physicalAddress === undefined) return {};
+    const claimed = { physicalAddress: physicalAddress + this.at };
+    return sizeUntold === true ? claimed : { ...claimed, bytes: this.buffer.bytes - this.at };
   }
 
   sign(nonce: bigint, first: number): Promise<void> {

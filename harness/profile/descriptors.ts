@@ -30,6 +30,7 @@ export function bufferThatIs(
     mmapOffset: 0n,
     requestedBytes: Number(bytes),
     allocatedBytes: Math.ceil(Number(bytes) / agent.pageBytes) * agent.pageBytes,
+    sizeUntold: true,
     close,
     free: close,
     release: close,

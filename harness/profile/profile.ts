@@ -234,6 +234,8 @@ export interface AllocatedBuffer {
   requestedBytes: number;
   /** What the driver says it allocated: the requested size rounded up to whole pages. */
   allocatedBytes: number;
+  /** The driver says nothing about the size: it is taken to be the requested one, in whole pages. */
+  sizeUntold?: true;
   /** Where the memory came from, if the driver says it; a name as in the request. */
   memory?: string;
   /** What the driver says about the buffer's place, if it says anything. */

@@ -29,7 +29,7 @@ forEachStrategy(() => {
 
       const buffer = await buffers.allocate(request);
       expect(buffer.allocated.memory, 'where the driver says the memory is from').toBe(memory);
-      const mapping = await buffer.map();
+      const mapping = await buffer.map({ bytes: request.bytes });
       await expect(mapping).toHoldOnly(0);
       await expect(mapping).toBePhysicallyContiguous();
       await expect(mapping).toLieWhereTheDriverSays();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /** The judges of where buffers lie, on saved observations: for every rule one that breaks it. */
 import { expect, test } from '@playwright/test';
+import type { Agent } from '../../harness/agent/client.ts';
+import type { AgentMapping } from '../../harness/agent/memory.ts';
+import { described } from '../../harness/agent/message.ts';
 import {
   describeRuns,
   drawLayout,
@@ -14,10 +17,20 @@ import {
   size,
 } from '../../harness/judge/judges.ts';
 import type { Finding, Placement } from '../../harness/judge/observation.ts';
+import { DriverBuffer, MappedBuffer } from '../../harness/profile/buffer.ts';
+import type { AllocatedBuffer } from '../../harness/profile/profile.ts';
+import type { Whereabouts } from '../../harness/witness/whereabouts.ts';
 import { broken, observed, pagesAt, placed } from './data/judge/placements.ts';
 
 /** Who is blamed for which rule. */
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
+
+/** What eight pages claim that are mapped from byte `at` of such a buffer on. */
+function claimOf(allocated: Partial<AllocatedBuffer>, at: number): Placement['claimed'] {
+  const [agent, whereabouts] = [described<Agent>({}), described<Whereabouts>({})];
+  const buffer = new DriverBuffer(agent, 'x', described<AllocatedBuffer>(allocated), whereabouts);
+  return new MappedBuffer(buffer, described<AgentMapping>({ bytes: 32768 }), at).claimed;
+}
 
 test.describe('where a buffer lies', () => {
   test('two witnesses that agree are believed', () => {
@@ -142,6 +155,16 @@ test.describe('alignment and claims', () => {
     const claimed = { physicalAddress: 0x5800_0000, bytes: 4096 };
     expect(blamed(judgeClaim({ ...observed, claimed }))).toEqual(['driver: claimed-size']);
     expect(judgeClaim({ ...observed, claimed: { physicalAddress: 0x5800_0000, bytes: 65536 } })).toEqual([]);
+  });
+
+  test('what is claimed is what the driver says, and not what is mapped', () => {
+    const told = { physicalAddress: 0x5800_0000, allocatedBytes: 16384 };
+    expect(claimOf(told, 4096)).toEqual({ physicalAddress: 0x5800_1000, bytes: 12288 });
+    expect(claimOf({ ...told, sizeUntold: true }, 4096)).toEqual({ physicalAddress: 0x5800_1000 });
+    expect(claimOf({ allocatedBytes: 16384 }, 0)).toEqual({});
+    const mapped = placed('x', 0x5800_0000, 8);
+    expect(blamed(judgeClaim({ ...mapped, claimed: claimOf(told, 0) }))).toEqual(['driver: claimed-size']);
+    expect(judgeClaim({ ...mapped, claimed: claimOf({ ...told, sizeUntold: true }, 0) })).toEqual([]);
   });
 
   test('a claim that was not recorded proves nothing', () => {
