@@ -29,7 +29,7 @@ export interface DriverProfile {
   device: string;
   strategies: Partial<Record<StrategyName, Strategy>>;
   properties: Properties;
-  /** What its dma-bufs call their exporter; the profile's name unless given. */
+  /** What its dma-bufs call their exporter, by which one tells who holds some; the profile's name unless given. */
   exporterName?: string;
   /** The driver's ioctls; without them the checks of an ABI do not apply. */
   ioctls?: IoctlAbi;
