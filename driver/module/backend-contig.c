@@ -83,8 +83,7 @@ static int contig_allocate(struct contigbuf_buffer *buffer)
 	unsigned long count = buffer->length >> PAGE_SHIFT;
 	unsigned long step = max_t(unsigned long, pageblock_nr_pages,
 				   buffer->align >> PAGE_SHIFT);
-	/* Before a bus offset; whether it fits is checked when it is mapped. */
-	unsigned long last = min_t(u64, device->dma_mask >> PAGE_SHIFT,
+	unsigned long last = min_t(u64, contigbuf_phys_limit(device) >> PAGE_SHIFT,
 				   ULONG_MAX >> 1);
 	/* The zone is given by the range, so its modifiers have no place here. */
 	gfp_t gfp = contigbuf_gfp(device) & ~(__GFP_DMA | __GFP_DMA32);

@@ -147,6 +147,23 @@ int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 }
 ALLOW_ERROR_INJECTION(contigbuf_backend_allocate, ERRNO);
 
+/* The last address of its own that the device can put on its bus. */
+static u64 dma_limit(struct contigbuf_device *device)
+{
+	return min_not_zero(device->dma_mask, device->dev.bus_dma_limit);
+}
+
+/**
+ * contigbuf_phys_limit - the last physical address that a device reaches
+ * @device: the device
+ *
+ * What lies below need not be in reach; see contigbuf_reaches().
+ */
+u64 contigbuf_phys_limit(struct contigbuf_device *device)
+{
+	return dma_to_phys(&device->dev, dma_limit(device));
+}
+
 /**
  * contigbuf_gfp - how memory for a device is asked for
  * @device: whose address bits count
@@ -156,11 +173,11 @@ ALLOW_ERROR_INJECTION(contigbuf_backend_allocate, ERRNO);
 gfp_t contigbuf_gfp(struct contigbuf_device *device)
 {
 	gfp_t gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	u64 limit = contigbuf_phys_limit(device);
 
-	if (IS_ENABLED(CONFIG_ZONE_DMA) && device->dma_mask < DMA_BIT_MASK(32))
+	if (IS_ENABLED(CONFIG_ZONE_DMA) && limit < DMA_BIT_MASK(32))
 		gfp |= __GFP_DMA;
-	else if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
-		 device->dma_mask <= DMA_BIT_MASK(32))
+	else if (IS_ENABLED(CONFIG_ZONE_DMA32) && limit <= DMA_BIT_MASK(32))
 		gfp |= __GFP_DMA32;
 	return gfp;
 }
@@ -174,8 +191,7 @@ gfp_t contigbuf_gfp(struct contigbuf_device *device)
 bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
 		       size_t length)
 {
-	struct device *dev = &device->dev;
-	u64 most = min_not_zero(device->dma_mask, dev->bus_dma_limit);
+	u64 most = dma_limit(device);
 
 	if (dma == DMA_MAPPING_ERROR)
 		return false;

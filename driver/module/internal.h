@@ -329,6 +329,7 @@ u32 contigbuf_caches(struct contigbuf_device *device);
 u64 contigbuf_size_max(struct contigbuf_device *device);
 bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
 		       size_t length);
+u64 contigbuf_phys_limit(struct contigbuf_device *device);
 int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 			       u32 cache);
 gfp_t contigbuf_gfp(struct contigbuf_device *device);

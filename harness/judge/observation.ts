@@ -15,6 +15,16 @@ export interface Sighting {
   pages: number[][];
 }
 
+/** The physical memory that a device can use. */
+export interface Reach {
+  /** What makes it so, for the reader: `30 address bits`. */
+  what: string;
+  /** Its first byte. */
+  start: number;
+  /** The byte behind it. */
+  end: number;
+}
+
 /** Where a mapped buffer lies in physical memory, according to every witness that spoke. */
 export interface Placement {
   /** What the buffer is called in messages, for example `16 MiB buffer 3 (fd-per-buffer)`. */

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: MIT
-/** GEO-11: whether a device that drives so many address bits reaches all of a buffer. */
-import type { Finding, Placement } from './observation.ts';
+/** GEO-11: whether a device reaches all of a buffer, with its own address bits and over its bus. */
+import type { Finding, Placement, Reach } from './observation.ts';
 import { resolvePlacement, usualWitnesses } from './placement.ts';
 import { driverFinding, hex, labFinding, pageSet } from './wording.ts';
 
-/**
- * Every byte lies below 2^bits.
- * @param bits that the device drives, 1 to 64
- */
-export function judgeReach(placement: Placement, bits: number, required = usualWitnesses): Finding[] {
+/** Every byte lies in reach. */
+export function judgeReach(placement: Placement, reach: Reach, required = usualWitnesses): Finding[] {
   const { label, pageBytes } = placement;
-  if (!Number.isSafeInteger(bits) || bits < 1 || bits > 64) {
-    return [labFinding('evidence', `${label}: cannot judge a device that drives ${bits} address bits`)];
+  const { what, start, end } = reach;
+  if (!(start >= 0 && start < end && end <= 2 ** 64)) {
+    return [labFinding('evidence', `${label}: cannot judge a device with ${what}, ${start} to ${end}`)];
   }
   const { pages, findings } = resolvePlacement(placement, required);
   if (findings !== undefined) return findings;
 
-  const beyond = [...pages.keys()].filter((page) => (pages[page] ?? Number.NaN) + pageBytes > 2 ** bits);
+  const beyond = [...pages.keys()].filter((page) => {
+    const at = pages[page] ?? Number.NaN;
+    return !(at >= start && at + pageBytes <= end);
+  });
   const [first] = beyond;
   if (first === undefined) return [];
   return [
     driverFinding(
       'in-reach',
-      `${label}: ${pageSet(beyond, pages.length)} lie beyond ${bits} address bits, where the device cannot reach\n` +
+      `${label}: ${pageSet(beyond, pages.length)} lie beyond ${what}, where the device cannot reach\n` +
         `first: page ${first} at ${hex(pages[first] ?? Number.NaN)}`,
     ),
   ];

@@ -53,10 +53,12 @@ const FURTHER_GUESTS = [
   'qemu-arm64-newest',
   // No CMA; and what is handed over between CPU and device is copied.
   'qemu-amd64-bounce',
-  // What the device tree says: memory set aside, with pages of the kernel's and without, a device that sees caches.
+  // What the device tree says: memory set aside, with pages of the kernel's and without, a device that sees caches,
+  // or that does not reach all memory.
   'qemu-arm64-reserved',
   'qemu-arm64-reserved-no-map',
   'qemu-arm64-coherent',
+  'qemu-arm64-narrow-bus',
   'qemu-arm64-16k',
   // 32 bits, and 32-bit programs.
   'qemu-armhf',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** contigbuf in sysfs and debugfs; driver/README.md is the source. */
 import { DEVICE } from './contigbuf-call.ts';
-import { snoops } from './contigbuf-tree.ts';
+import { busReach, snoops } from './contigbuf-tree.ts';
 import { DriverError } from '../errors.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
 import type { Binding, Listed, OpenFile, SystemView } from './system.ts';
@@ -63,6 +63,7 @@ function openFile(fdinfo: string): OpenFile {
 
 export const contigbufSystem: SystemView = {
   snoops,
+  busReach,
   nodeMode: 0o660,
   shown: ['/sys/class/contigbuf/contigbuf/', '/sys/module/contigbuf/', '/sys/kernel/debug/contigbuf/'],
   alive: {

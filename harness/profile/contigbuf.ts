@@ -71,7 +71,10 @@ const offsetPhysical: Strategy = {
       ...onFile,
       async allocate(request) {
         const buffer = await onFile.allocate(request);
-        return { ...buffer, mmapOffset: BigInt(buffer.physicalAddress ?? Number.NaN) };
+        const { name, physicalAddress: address } = buffer;
+        if (address === undefined)
+          throw new DriverError('RESOLVE', `buffer ${name} is named by an address that its user may not know`);
+        return { ...buffer, mmapOffset: BigInt(address) };
       },
     };
   },

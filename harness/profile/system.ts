@@ -2,6 +2,7 @@
 /** The driver as the rest of the system sees it: its node, its files in sysfs, its bindings, its limits. */
 
 import type { Agent } from '../agent/client.ts';
+import type { Reach } from '../judge/observation.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
 
 export interface SystemView {
@@ -22,6 +23,11 @@ export interface SystemView {
    * and without asking the driver. No device does unless given.
    */
   snoops?: (agent: Agent) => Promise<boolean>;
+  /**
+   * What of the machine's memory the device's bus reaches, found out from the machine and without asking the driver;
+   * undefined where it reaches all. Every device's does unless given.
+   */
+  busReach?: (agent: Agent) => Promise<Reach | undefined>;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */

@@ -67,10 +67,10 @@ const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
 /**
  * What a device tree can say of the driver's device: memory set aside for it, the upper 256 MiB of a GiB, with pages of
- * the kernel's or without, or as a pool of the DMA API; or that it sees the CPU's caches.
+ * the kernel's or without, or as a pool of the DMA API; that it sees the CPU's caches; that it reaches half the memory.
  */
 const treesOn = (base: QemuSpec): QemuSpec[] =>
-  ['reserved', 'reserved-no-map', 'reserved-cma', 'coherent'].map((name) => ({
+  ['reserved', 'reserved-no-map', 'reserved-cma', 'coherent', 'narrow-bus'].map((name) => ({
     ...base,
     name: `${base.name}-${name}`,
     deviceTree: deviceTree(name),

@@ -175,7 +175,7 @@ for (const { which, widths, tag } of WIDTHS) {
         // One search for all of them.
         await buffers.whereabouts.of(held);
         for (const mapped of held) {
-          await expect(mapped).toLieInReachOf(bits);
+          await expect(mapped).toLieInReachOf({ what: `${bits} address bits`, start: 0, end: 2 ** bits });
           await mapped.unmap();
           await mapped.buffer.release();
         }
@@ -185,6 +185,30 @@ for (const { which, widths, tag } of WIDTHS) {
     },
   );
 }
+
+test('GEO-11 memory of every kind lies where the device’s bus reaches, or is refused', async ({
+  agent,
+  buffers,
+  driver,
+}) => {
+  const reach = orSkip(await driver.profile.system.busReach?.(agent), 'the device’s bus reaches all memory');
+  const absent = ['EOPNOTSUPP', ...buffers.promises.absentMemory];
+  let served = 0;
+  for (const kind of everyKind(buffers.promises)) {
+    for (const bytes of [buffers.pageBytes, 16 * buffers.pageBytes, MIB]) {
+      const { ok: buffer, errno = '' } = await buffers.attempt({ bytes, ...kind });
+      if (buffer === undefined) {
+        // Not there at all: what is there can be had within reach.
+        const { memory, cache } = { memory: 'any memory', cache: 'in any mode', ...kind };
+        expect(absent, `how ${bytes} bytes of ${memory} ${cache} are refused`).toContain(errno);
+        continue;
+      }
+      served += 1;
+      await expect(await buffer.map()).toLieInReachOf(reach);
+    }
+  }
+  expect(served, 'buffers that were to be had').toBeGreaterThan(0);
+});
 
 /** What was found and lies out of reach is given back. */
 async function expectRefusalsToLoseNothing(buffers: Buffers, agent: Agent): Promise<void> {

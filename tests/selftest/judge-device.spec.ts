@@ -6,27 +6,35 @@ import type { Finding, HandingOver, HandOver, MemoryTypes } from '../../harness/
 import { handOversIn } from '../../harness/witness/dma-events.ts';
 import { observed, placed } from './data/judge/placements.ts';
 
+const bits = (count: number) => ({ what: `${count} address bits`, start: 0, end: 2 ** count });
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
 
-test.describe('address bits', () => {
+test.describe('what a device reaches', () => {
   test('a buffer below the border is in reach, to its last byte', () => {
-    expect(judgeReach(observed, 31)).toEqual([]);
-    expect(judgeReach(placed('at the border', 0x3fff_f000, 1), 30)).toEqual([]);
-    expect(judgeReach(placed('anywhere', 0x10_0000_0000, 1), 64)).toEqual([]);
+    expect(judgeReach(observed, bits(31))).toEqual([]);
+    expect(judgeReach(placed('at the border', 0x3fff_f000, 1), bits(30))).toEqual([]);
+    expect(judgeReach(placed('anywhere', 0x10_0000_0000, 1), bits(64))).toEqual([]);
   });
 
   test('a page beyond the border is named', () => {
-    const findings = judgeReach(placed('16 KiB buffer 1', 0x3fff_e000, 4), 30);
+    const findings = judgeReach(placed('16 KiB buffer 1', 0x3fff_e000, 4), bits(30));
     expect(blamed(findings)).toEqual(['driver: in-reach']);
     expect(findings[0]?.message).toContain('pages 2-3 (2 of 4) lie beyond 30 address bits');
     expect(findings[0]?.message).toContain('first: page 2 at 0x4000_0000');
   });
 
+  test('so is one before what a bus reaches, or behind it', () => {
+    const bus = { what: 'its bus', start: 0x4000_0000, end: 0x4000_2000 };
+    const [finding] = judgeReach(placed('16 KiB buffer 1', 0x3fff_f000, 4), bus);
+    expect(finding?.message).toContain('pages 0, 3 (2 of 4) lie beyond its bus');
+    expect(judgeReach(placed('8 KiB buffer 1', 0x4000_0000, 2), bus)).toEqual([]);
+  });
+
   test('without witnesses, or with a width that no device has, it is the lab’s', () => {
-    expect(blamed(judgeReach({ ...observed, sightings: [] }, 30))).toEqual(['lab: witnesses']);
-    for (const bits of [0, 65, Number.NaN]) {
-      expect(blamed(judgeReach(observed, bits))).toEqual(['lab: evidence']);
-    }
+    expect(blamed(judgeReach({ ...observed, sightings: [] }, bits(30)))).toEqual(['lab: witnesses']);
+    for (const count of [65, Number.NaN])
+      expect(blamed(judgeReach(observed, bits(count)))).toEqual(['lab: evidence']);
+    expect(blamed(judgeReach(observed, { what: 'a bus', start: 1, end: 1 }))).toEqual(['lab: evidence']);
   });
 });
 
