@@ -97,15 +97,18 @@ const errorRules: readonly ErrorRule[] = [
   { pattern: /expect\(/, verdict: 'fail' },
   // A fixture that did not get ready says nothing about the driver; nor does one that took too long to go.
   {
-    pattern: /^(Worker teardown timeout|"?(beforeAll|afterAll)"? hook timeout|Fixture ".*" timeout)/i,
+    pattern:
+      /^(Worker teardown timeout|"?(beforeAll|afterAll)"? hook timeout|Fixture ".*" timeout|Test timeout of \d+ms exceeded while setting up )/i,
     verdict: 'infra',
   },
-  { pattern: /timeout of \d+ms exceeded/i, verdict: 'hang' },
+  // One without a time of its own does: it waits for what the test has used. Of a process that sleeps in the driver
+  // for good nobody else tells: its kernel does not, and the agent of an emulated machine has more time.
+  { pattern: /timeout of \d+ms exceeded|^Tearing down ".*" exceeded the test timeout/i, verdict: 'hang' },
   // Errors of the language and of the host's system calls are the rig's own.
   { pattern: /^(Type|Reference|Range|Syntax|Eval|URI|Aggregate)Error\b/, verdict: 'infra' },
   {
     pattern:
-      /^Error: (E[A-Z]{3,}: |(connect|read|write|listen|bind|kill|getaddrinfo|spawn)\b.* E[A-Z]{3,}\b)/,
+      /^Error: (E[A-Z0-9]{2,}: |(connect|read|write|listen|bind|kill|getaddrinfo|spawn)\b.* E[A-Z0-9]{2,}\b)/,
     verdict: 'infra',
   },
   { pattern: /worker process exited unexpectedly/i, verdict: 'infra' },
