@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Deadline } from '../deadline.ts';
 import { DriverError, LabError } from '../errors.ts';
+import type { Result } from '../process.ts';
 import type { Target } from '../target/target.ts';
 import { describeHolders, holdersOf } from './holders.ts';
 import type { DriverModule, DriverProfile } from './profile.ts';
@@ -11,16 +12,35 @@ import type { DriverModule, DriverProfile } from './profile.ts';
 const STEP_LIMIT = 10_000;
 const KERNEL_LINES_IN_MESSAGES = 15;
 
+/** The kernel's last line before insmod, which it is told through /dev/kmsg; a bookmark of the rig's like others. */
+const LOADING = 'bufrig: mark loading';
+
 /** $1: the module's name, $2: where what undoes it is kept, then insmod's arguments. One command is one login. */
 const LOAD = `if [ -d "/sys/module/$1" ]; then echo loaded already; exit 1; fi
 cat >"$2" || { echo no undo; exit 1; }
 node=$3
 shift 3
+echo "${LOADING}" >/dev/kmsg
 insmod "$@" || exit
 [ ! -c "$node" ] || echo node`;
 
-/** What insmod says when the module was built for another kernel: that is the lab's fault. */
-const WRONG_KERNEL = /invalid module format|exec format error|version magic|disagrees about version/i;
+/** What insmod says, or the kernel about it, when the module has not come as far as its driver's own code. */
+const NOT_THE_DRIVERS: readonly { says: RegExp; code: string; hint: string }[] = [
+  {
+    says: /invalid module format|exec format error|version magic|disagrees about version/i,
+    code: 'MODULE_FORMAT',
+    hint: "give the build tree of exactly the target's kernel",
+  },
+  {
+    // kernel/module/signing.c, security/lockdown/lockdown.c
+    says: /key was rejected|required key not available|unsigned module loading is restricted/i,
+    code: 'MODULE_REFUSED',
+    hint: 'the target loads signed modules only: sign it, or turn Secure Boot or the lockdown off there',
+  },
+];
+
+/** The shell's status where there is no insmod, where it cannot be run, and where somebody killed it. */
+const NO_INSMOD: readonly (number | null)[] = [126, 127, 128 + 9, null];
 
 /** The profile's module. @throws LabError `MODULE_NONE` of a driver that is part of the kernel */
 export function moduleOf({ name, module }: DriverProfile): DriverModule {
@@ -35,7 +55,7 @@ export function moduleOf({ name, module }: DriverProfile): DriverModule {
  * of the kernel there is only the node to look for.
  * @param path of the module on the target
  * @throws DriverError `DRIVER_LOAD` with the kernel's words
- * @throws LabError `MODULE_FORMAT`, `MODULE_LOADED`, `TARGET_DISK`
+ * @throws LabError `MODULE_FORMAT`, `MODULE_REFUSED`, `MODULE_LOADED`, `INSMOD`, `TARGET_DISK`
  */
 export async function loadDriver(target: Target, profile: DriverProfile, path: string): Promise<void> {
   const { module, device } = profile;
@@ -68,16 +88,8 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
       `${where}: cannot write to ${target.directory}: ${result.stderr.trim()}`,
     );
   }
-  if (result.code !== 0) {
-    const said = result.stderr.trim() || `insmod ended with ${result.signal ?? result.code}`;
-    const message = `${where}: ${module.name} does not load: ${said}\n${await lastKernelWords(target, deadline)}`;
-    if (WRONG_KERNEL.test(message)) {
-      throw new LabError('MODULE_FORMAT', message, {
-        hint: "give the build tree of exactly the target's kernel",
-      });
-    }
-    throw new DriverError('DRIVER_LOAD', message);
-  }
+  if (result.code !== 0)
+    throw await refusal(target, `${where}: ${module.name} does not load`, result, deadline);
   let there = result.stdout.startsWith('node');
   while (!there) {
     if (deadline.expired) {
@@ -91,6 +103,36 @@ export async function loadDriver(target: Target, profile: DriverProfile, path: s
     await sleep(20);
     there = (await target.exec(['test', '-c', device], { deadline })).code === 0;
   }
+}
+
+/** Why insmod failed: the driver's own code did, unless something tells that it was not come to. */
+async function refusal(
+  target: Target,
+  what: string,
+  { stderr, code, signal }: Result,
+  deadline: Deadline,
+): Promise<LabError | DriverError> {
+  const said = stderr.trim() || `insmod ended with ${signal ?? code}`;
+  const lines = await kernelLines(target, deadline);
+  const message = `${what}: ${said}\n${lastOf(lines)}`;
+  const mark = lines.findLastIndex((line) => line.includes(LOADING));
+  // What the kernel said before was about something else; without the mark that is not known.
+  const heard = [said, ...(mark === -1 ? [] : lines.slice(mark))].join('\n');
+  const known = NOT_THE_DRIVERS.find(({ says }) => says.test(heard));
+  if (known !== undefined) return new LabError(known.code, message, { hint: known.hint });
+  if (NO_INSMOD.includes(code))
+    return new LabError('INSMOD', message, { hint: 'see whether insmod runs on the target' });
+  if (/not permitted/i.test(said) && (await loadsNoModules(target, deadline)))
+    return new LabError('MODULE_REFUSED', message, {
+      hint: 'the target loads no modules until it is booted anew (kernel.modules_disabled)',
+    });
+  return new DriverError('DRIVER_LOAD', message);
+}
+
+/** A driver's own code may refuse with the same EPERM. Documentation/admin-guide/sysctl/kernel.rst */
+async function loadsNoModules(target: Target, deadline: Deadline): Promise<boolean> {
+  const { stdout } = await target.exec(['cat', '/proc/sys/kernel/modules_disabled'], { deadline });
+  return stdout.trim() === '1';
 }
 
 /**
@@ -117,7 +159,14 @@ export async function unloadDriver(target: Target, profile: DriverProfile): Prom
 }
 
 async function lastKernelWords(target: Target, deadline: Deadline): Promise<string> {
+  return lastOf(await kernelLines(target, deadline));
+}
+
+async function kernelLines(target: Target, deadline: Deadline): Promise<string[]> {
   const { stdout } = await target.exec(['dmesg'], { deadline });
-  const lines = stdout.trimEnd().split('\n').slice(-KERNEL_LINES_IN_MESSAGES);
-  return `the kernel's last lines:\n${lines.join('\n')}`;
+  return stdout.trimEnd().split('\n');
+}
+
+function lastOf(lines: readonly string[]): string {
+  return `the kernel's last lines:\n${lines.slice(-KERNEL_LINES_IN_MESSAGES).join('\n')}`;
 }

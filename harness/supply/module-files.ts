@@ -54,11 +54,16 @@ async function puttingThem(target: Target, folder: string, name: string): Promis
   throw new LabError('KERNEL_MODULE_MISSING', `${name} is built into this kernel: ${folder}`);
 }
 
-/** `insmod PATH PARAMETERS` for each that is to be loaded, in order. */
+/** `insmod PATH PARAMETERS` for each that is to be loaded, in order; `builtin NAME` for what the kernel has in it. */
 async function listedByModprobe(target: Target, name: string): Promise<[string, string][]> {
   const { stdout } = await target.execOk(['modprobe', '-D', name]);
-  return [...stdout.matchAll(/^insmod (\S*\/([^/\s]+)\.ko\S*)/gm)].map(([, path = '', module = '']) => [
-    module.replaceAll('-', '_'),
-    path,
-  ]);
+  const paths = [...stdout.matchAll(/^insmod (\S*\/([^/\s]+)\.ko\S*)/gm)].map(
+    ([, path = '', module = '']): [string, string] => [module.replaceAll('-', '_'), path],
+  );
+  if (paths.length > 0) return paths;
+  const said = stdout.trim() || 'nothing';
+  throw new LabError(
+    'KERNEL_MODULE_MISSING',
+    `${target.facts.name}: its kernel has no module ${name} to load: modprobe -D says ${said}`,
+  );
 }
