@@ -195,9 +195,16 @@ function makeArgv(
   ];
 }
 
-/** What make says when this machine, and not the source, is to blame. */
-const LAB_TROUBLE =
-  /no space left on device|cannot allocate memory|out of memory|internal compiler error|\bKilled\b|Segmentation fault|Permission denied|Read-only file system|sparse: not found/i;
+/** Lines about the source: its own text as compilers quote it, what they have against it, and where. */
+const ABOUT_SOURCE =
+  /^(\s|\d+ +\||[^:]+:\d+(:\d+)?: (error|warning|note): |[^:]+: In function |ERROR: modpost: ")/;
+
+/** What the others say when this machine, and not the source, is to blame. */
+const LAB_TROUBLE: readonly RegExp[] = [
+  /No space left on device|[Cc]annot allocate memory|[Oo]ut of memory|internal compiler error|(?:^|[\]\d:] )Killed\b|Segmentation fault|Permission denied|Read-only file system/,
+  // The shell or make about a program that is not there, or a tree's own that was built on a machine of another kind.
+  /^(?:\S*sh: (?:(?:line )?\d+: )?|make(?:\[\d+\])?: )(?:[^\s:/]+|\S*\b(?:scripts|tools)\/\S+): (?:(?:[Cc]ommand )?not found|No such file or directory|.*Exec format error)/,
+];
 
 /**
  * The source is the driver's: what the compiler or modpost has against it is a finding about the driver.
@@ -215,9 +222,13 @@ function judgeBuild(
       lines.filter((line) => kind.test(line)).slice(0, 10),
     );
     const said = errors.find((found) => found.length > 0) ?? lines.slice(-10);
-    const message = `building the module in ${request.source} failed:\n${said.join('\n')}`;
-    if (code === null || LAB_TROUBLE.test(log)) throw new LabError('BUILD_MACHINE', message);
-    throw new DriverError('MODULE_BUILD', message);
+    const what = `building the module in ${request.source} failed:\n`;
+    const trouble = lines.filter(
+      (line) => !ABOUT_SOURCE.test(line) && LAB_TROUBLE.some((kind) => kind.test(line)),
+    );
+    if (code === null || trouble.length > 0)
+      throw new LabError('BUILD_MACHINE', what + [...new Set([...trouble.slice(0, 10), ...said])].join('\n'));
+    throw new DriverError('MODULE_BUILD', what + said.join('\n'));
   }
   const warnings = warningsIn(log);
   const allowed = request.allowWarnings === true || request.diff !== undefined;

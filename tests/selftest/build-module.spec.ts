@@ -182,14 +182,43 @@ for (const { what, recipe, says } of [
   });
 }
 
-test("a build that this machine cannot finish is not the driver's fault", async ({ workshop }) => {
-  const source = await workshop.files('module', KBUILD);
-  const tree = await workshop.tree('@echo "thing.o: error: No space left on device" >&2; exit 1');
-  await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
-    name: 'LabError [BUILD_MACHINE]',
-    message: expect.stringContaining('No space left on device'),
+for (const line of [
+  'thing.o: error: No space left on device',
+  'thing.c:3:1: internal compiler error: Segmentation fault',
+  'thing.c:9:1: fatal error: error writing to /tmp/a.s: No space left on device',
+  'gcc: fatal error: Killed signal terminated program cc1',
+  'make[3]: *** [scripts/Makefile.build:250: thing.o] Killed',
+  '/bin/sh: 1: scripts/basic/fixdep: Exec format error',
+  '/bin/bash: line 1: scripts/mod/modpost: cannot execute binary file: Exec format error',
+  '/bin/sh: 1: ./scripts/basic/fixdep: not found',
+  '/bin/bash: line 1: gcc-12: command not found',
+  'make[2]: gcc-12: No such file or directory',
+]) {
+  test(`a build that this machine cannot finish is not the driver's fault: ${line}`, async ({ workshop }) => {
+    const source = await workshop.files('module', KBUILD);
+    const tree = await workshop.tree(`@echo "${line}" >&2; exit 1`);
+    await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
+      name: 'LabError [BUILD_MACHINE]',
+      message: expect.stringContaining(line),
+    });
   });
-});
+}
+
+for (const lines of [
+  ['thing.c:2:5: error: implicit declaration of function', '    2 |     dev_err(dev, "out of memory");'],
+  ['thing.c:12345:5: error: implicit declaration of function', '12345 | pr_err("Killed: out of memory");'],
+  ['thing.c: In function Killed:', 'thing.c:2:5: error: #error Out of memory'],
+  ['ERROR: modpost: "Killed" [thing.ko] undefined!'],
+  ['/bin/sh: 1: ./make-it.sh: not found'],
+]) {
+  test(`what the source says is no trouble of this machine: ${lines.at(-1)}`, async ({ workshop }) => {
+    const source = await workshop.files('module', { ...KBUILD, said: `${lines.join('\n')}\n` });
+    const tree = await workshop.tree('@cat $(M)/said >&2; exit 1');
+    await expect(buildModule(workshop.cache, { architecture, tree, source })).rejects.toMatchObject({
+      name: 'DriverError [MODULE_BUILD]',
+    });
+  });
+}
 
 test('a profile may allow warnings, and so may who tries a diff', async ({ workshop }) => {
   const source = await workshop.files('driver/module', KBUILD);
