@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** Forked children of an agent. A child is an agent of its own whose parent relays its requests. */
 import type { Agent } from './client.ts';
-import { AgentDied } from './errors.ts';
+import { ChildDied, ProtocolError } from './errors.ts';
 import { decodeMessage, described, resultOf, type Hello } from './message.ts';
 import type { Requests } from './wire.ts';
 
@@ -81,6 +81,8 @@ export async function forkChild(parent: Agent, requests: Requests, agentOver: Ag
 function unwrap(relayed: Relayed, label: string, request: string): object {
   if (relayed.answer !== undefined)
     return resultOf(decodeMessage(JSON.stringify(relayed.answer)), `${label}: ${request}`);
-  const how = relayed.died?.signal ?? `exit code ${relayed.died?.code}`;
-  throw new AgentDied(`${label} ended (${how}), serving: ${request}`);
+  const { died } = relayed;
+  if (died === undefined) throw new ProtocolError(`neither an answer nor an end of ${label}: ${request}`);
+  const how = died.signal ?? `exit code ${died.code}`;
+  throw new ChildDied(`${label} ended (${how}), serving: ${request}`, died);
 }

@@ -5,6 +5,7 @@
  * RigErrors. The others are: without an answer there is no fact.
  */
 import { LabError, TargetHang } from '../errors.ts';
+import type { ChildEnding } from './child.ts';
 
 /** A system call failed on the target. */
 export class SyscallError extends Error {
@@ -46,6 +47,16 @@ export class MemoryFault extends Error {
 export class AgentDied extends LabError {
   constructor(message: string) {
     super('AGENT_DIED', message, { hint: 'look at the kernel log around this time; it outranks this error' });
+  }
+}
+
+/** Of a child: its parent lives, and saw how it ended. */
+export class ChildDied extends AgentDied {
+  readonly ending: ChildEnding;
+
+  constructor(message: string, ending: ChildEnding) {
+    super(message);
+    this.ending = ending;
   }
 }
 

@@ -2,8 +2,9 @@
 /** Children of the agent: what they inherit, what they are given, and how they end. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentDied, attempt } from '../../harness/agent/errors.ts';
+import { AgentDied, attempt, ChildDied } from '../../harness/agent/errors.ts';
 import { startLocally } from '../../harness/agent/local.ts';
+import { outcomeInASacrifice } from '../../fixtures/sacrifice.ts';
 import { expect, failureOf, test } from './agent-on-host.ts';
 
 test('a child has its parent’s memory: shared stays shared, private becomes its own', async ({
@@ -68,9 +69,30 @@ test('a child’s death is told when it is asked for something', async ({ agent 
   expect(again.pid).toBeGreaterThan(1);
   await agent.request('syscall', 'kill', again.pid, 11);
   const error = await failureOf(again.agent.request('pid'));
-  expect(error).toBeInstanceOf(AgentDied);
+  expect(error).toBeInstanceOf(ChildDied);
+  expect(error).toHaveProperty('ending', { code: null, signal: 'SIGSEGV' });
   expect(error.message).toContain('ended (SIGSEGV), serving: pid');
   expect(await agent.request('pid')).toHaveProperty('pid', agent.hello.pid);
+});
+
+test('what the kernel kills is told from what ends otherwise, and from the end of its parent', async ({
+  agent,
+  startAgent,
+}) => {
+  const killing = async (signal: number) => {
+    const child = await agent.fork();
+    await agent.request('syscall', 'kill', child.pid, signal);
+    return outcomeInASacrifice(() => child.agent.request('pid'));
+  };
+  expect(await killing(9)).toEqual({ kind: 'signal', signal: 'SIGKILL' });
+  expect(await failureOf(killing(7))).toBeInstanceOf(ChildDied);
+
+  const parent = await startAgent();
+  const child = await parent.agent.fork();
+  parent.kill();
+  const failure = await failureOf(outcomeInASacrifice(() => child.agent.request('pid')));
+  expect(failure).toBeInstanceOf(AgentDied);
+  expect(failure).not.toBeInstanceOf(ChildDied);
 });
 
 test('parent and child work at the same time', async ({ agent, folder }) => {
