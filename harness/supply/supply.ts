@@ -4,7 +4,7 @@
  * ready while a test runs, so that the test after it waits for none. What goes wrong while making one is
  * told to whoever would have got it.
  */
-import { LabError, messageOf } from '../errors.ts';
+import { DriverError, KernelCrash, LabError, messageOf, TargetHang } from '../errors.ts';
 import { mayShare, type Occasion } from './isolation.ts';
 
 /** How one is made and given up. */
@@ -20,6 +20,9 @@ export interface Making<T> {
   /** Gives it up, in whatever state it is. Called once for each that was made. */
   dispose(item: T): Promise<void>;
 }
+
+/** The gravest first (harness/report/verdict.ts); anything else is the lab's trouble. */
+const GRAVE = [KernelCrash, DriverError, TargetHang];
 
 export class Supply<T> {
   readonly #making: Making<T>;
@@ -75,7 +78,7 @@ export class Supply<T> {
     if (held !== undefined) await this.#gone(held.item);
   }
 
-  /** Gives everything up, also what is being made. @throws what no test could be told */
+  /** Gives everything up, also what is being made. @throws the gravest of what no test could be told, with the others */
   async close(): Promise<void> {
     await this.#letGo().catch((error: unknown) => this.#untold.push(error));
     this.#closing.abort();
@@ -85,10 +88,10 @@ export class Supply<T> {
     const item = await next?.catch(() => undefined);
     if (item !== undefined) await this.#dispose(item);
     await Promise.all(this.#leaving);
-    const [first, ...others] = this.#untold;
-    if (others.length > 0 && first instanceof Error)
-      first.message += others.map((error) => `\nand then ${messageOf(error)}`).join('');
-    if (first !== undefined) throw first;
+    const [gravest, ...others] = this.#untold.toSorted((one, other) => lightness(one) - lightness(other));
+    if (others.length > 0 && gravest instanceof Error)
+      gravest.message += others.map((error) => `\nand also ${messageOf(error)}`).join('');
+    if (gravest !== undefined) throw gravest;
   }
 
   async #letGo(): Promise<void> {
@@ -129,4 +132,9 @@ export class Supply<T> {
     this.#leaving.add(gone);
     return gone;
   }
+}
+
+function lightness(error: unknown): number {
+  const at = GRAVE.findIndex((kind) => error instanceof kind);
+  return at === -1 ? GRAVE.length : at;
 }

@@ -2,8 +2,10 @@
 /** The supply of targets, with things that are cheaper to make: who gets which, when, and who is told what. */
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from '@playwright/test';
+import { DriverError, KernelCrash, LabError } from '../../harness/errors.ts';
 import { describeIsolation, mayShare, type Isolation } from '../../harness/supply/isolation.ts';
 import { Supply, type Making } from '../../harness/supply/supply.ts';
+import { failureOf } from './agent-on-host.ts';
 
 /** Makes numbers, and keeps a diary. */
 class Numbers implements Making<number> {
@@ -174,6 +176,28 @@ test('a target that cannot be given up is told at the end', async () => {
   const supply = new Supply(new Numbers(true, { 'dispose 1': new Error('stuck') }));
   expect(await run(supply, [['test'], ['test']])).toEqual([1, 2]);
   await expect(supply.close()).rejects.toThrow(/a used target: stuck/);
+});
+
+test('of several things told at the end the gravest is thrown, and the others with it', async () => {
+  const wrong = {
+    'finish 1': new LabError('LINK_LOST', 'the link broke'),
+    'finish 2': new DriverError('DRIVER_UNLOAD', 'it does not unload'),
+    'finish 3': new KernelCrash('KASAN', 'use-after-free'),
+  };
+  const files = ['a.spec.ts', 'b.spec.ts', 'c.spec.ts'];
+  for (const [count, name] of [
+    [2, 'DriverError [DRIVER_UNLOAD]'],
+    [3, 'KernelCrash [KASAN]'],
+  ] as const) {
+    const supply = new Supply(new Numbers(true, wrong));
+    await run(
+      supply,
+      files.slice(0, count).map((file) => ['file', file]),
+    );
+    const error = await failureOf(supply.close());
+    expect(error.name).toBe(name);
+    expect(error.message).toContain('\nand also the link broke');
+  }
 });
 
 test('closing gives up the one that stands by, and the one that is being made', async () => {
