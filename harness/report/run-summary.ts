@@ -3,7 +3,7 @@
 import type { FullResult, TestError } from '@playwright/test/reporter';
 import type { DriverFacts, TargetFacts } from './contract.ts';
 import { describeTarget, type Outcome } from './outcome.ts';
-import { isRed, judgeError, precedence, type Verdict } from './verdict.ts';
+import { isRed, judgeOutside, precedence, type Verdict } from './verdict.ts';
 
 export type Counts = Record<Verdict, number>;
 
@@ -52,11 +52,7 @@ export function summarizeRun(
 ): RunSummary {
   const claims = outcomes.filter(({ about }) => about === 'driver');
   const red = outcomes.filter(({ judged }) => isRed(judged)).map(redOf);
-  // Outside a test nobody judged the driver: unless the kernel broke there, the lab did.
-  const outside = errors.map(judgeError).map(({ verdict, cause }) => ({
-    verdict: verdict === 'crash' || verdict === 'hang' ? verdict : ('infra' as const),
-    cause,
-  }));
+  const outside = errors.map(judgeOutside).map(({ verdict, cause }) => ({ verdict, cause }));
   return {
     version: 1,
     startTime: result.startTime.toISOString(),

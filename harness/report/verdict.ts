@@ -121,6 +121,16 @@ export function judgeError(error: TestError): Judged {
   return { verdict: rule?.verdict ?? 'fail', cause: oneLine(error), undeclared: false };
 }
 
+/**
+ * Of an error outside any test. Nobody judged the driver there, so it is to blame only where the error says so
+ * itself, as when it does not unload after the last test; a failure of unknown kind is the lab's.
+ */
+export function judgeOutside(error: TestError): Judged {
+  const judged = judgeError(error);
+  const unknown = judged.verdict === 'fail' && !/^DriverError\b/.test(plain(error.message ?? ''));
+  return unknown ? { ...judged, verdict: 'infra' } : judged;
+}
+
 function statedVerdict(word: string | undefined): Verdict {
   const verdict = precedence.find((known) => known === word);
   // A word that is none of ours is the rig's mistake, and must not make the run green.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** One taxonomy: what becomes of every way in which a test can end, through Playwright's real command line. */
 import { expect } from '@playwright/test';
-import { judgeError, oneLine } from '../../harness/report/verdict.ts';
+import { judgeError, judgeOutside, oneLine } from '../../harness/report/verdict.ts';
 import { allureResults, claims, summaryOf, test } from './inline-claims.ts';
 
 test.describe('one taxonomy', () => {
@@ -148,6 +148,39 @@ test.describe('one taxonomy', () => {
     expect(summaryOf(run).errors).toMatchObject([{ verdict: 'infra', cause: 'power-off failed' }]);
     expect(run.code).toBe(125);
     expect(run.stdout).toContain('outside any test');
+  });
+
+  for (const [message, verdict] of [
+    ['KernelCrash [KASAN]: use-after-free', 'crash'],
+    ['DriverError [DRIVER_UNLOAD]: it does not unload', 'fail'],
+    ['LabError [CLEAN_UP]: a used target', 'infra'],
+    ['Error: expect(received).toBe(expected)', 'infra'],
+    ['Error: No tests found', 'infra'],
+  ] as const) {
+    test(`an error outside any test: ${message}`, () => {
+      expect(judgeOutside({ message }).verdict).toBe(verdict);
+    });
+  }
+
+  test('a driver that breaks its word after the last test is red', async ({ suites }) => {
+    const files = {
+      'tests/conformance/a.spec.ts': claims(`
+        const outlasting = test.extend({
+          supply: [async ({}, use) => {
+            await use(1);
+            throw rigError('DriverError [DRIVER_UNLOAD]', 'it does not unload');
+          }, { scope: 'worker' }],
+        });
+        outlasting('GEO-01 passes', ({ supply }) => {});
+      `),
+    };
+    const run = await suites.run(files, [], 'summary');
+    expect(summaryOf(run)).toMatchObject({
+      colour: 'driver',
+      claims: { pass: 1 },
+      errors: [{ verdict: 'fail' }],
+    });
+    expect(run.code).toBe(1);
   });
 
   test('what breaks because the run was interrupted says nothing about the lab', async ({ suites }) => {
