@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /** The catalogue against the outcomes of a run: one row for each id. Pure. */
 import type { CatalogueEntry } from './catalogue.ts';
+import { blamesLab } from './run-summary.ts';
 import type { Verdict } from './verdict.ts';
 
 /** What coverage needs to know of a test that ran, or did not. */
@@ -10,15 +11,15 @@ export interface ClaimOutcome {
   /** The way its buffers are named; empty for a test that is not about one. */
   strategy: string;
   verdict: Verdict;
-  /** Why it was not run, or what is on record about its failure; else empty. */
+  /** Why it was not run, what the lab broke, or what is on record about its failure; else empty. */
   cause: string;
   /** Who told where buffers lie; nobody where that is not the claim. */
   witnesses: readonly string[];
 }
 
 /**
- * `checked`: at least one test gave a verdict. `not-run`: there are tests, and all were skipped or
- * left out. `missing` and `not-applicable` are declared in the catalogue.
+ * `checked`: at least one test gave a verdict. `not-run`: there are tests, and all were skipped, left out, or
+ * broken off by the lab. `missing` and `not-applicable` are declared in the catalogue.
  */
 export type Coverage = 'checked' | 'not-run' | 'missing' | 'not-applicable';
 
@@ -62,22 +63,22 @@ function rowOf(
   entry: CatalogueEntry | undefined,
   outcomes: readonly ClaimOutcome[],
 ): CoverageRow {
-  const ran = outcomes.filter(({ verdict }) => verdict !== 'not-run');
+  const judged = outcomes.filter(({ verdict }) => !blamesLab(verdict));
   const verdicts: Partial<Record<Verdict, number>> = {};
   for (const { verdict } of outcomes) verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
   const declared = outcomes.length > 0 ? undefined : (entry?.notApplicable ?? entry?.missing);
-  const left = outcomes.filter(({ verdict }) => verdict === 'not-run').map(({ cause }) => cause);
+  const left = outcomes.filter(({ verdict }) => blamesLab(verdict)).map(({ cause }) => cause);
   const known = outcomes
     .filter(({ verdict }) => verdict === 'deviates')
     .map(({ cause }) => `deviates as recorded: ${cause}`);
   return {
     id,
     claim: entry?.claim ?? 'not in the catalogue',
-    coverage: coverageFor(entry, outcomes, ran),
+    coverage: coverageFor(entry, outcomes, judged),
     verdicts,
-    strategies: unique(ran.map(({ strategy }) => strategy)),
-    witnesses: unique(ran.flatMap(({ witnesses }) => witnesses)),
-    projects: unique(ran.map(({ project }) => project)),
+    strategies: unique(judged.map(({ strategy }) => strategy)),
+    witnesses: unique(judged.flatMap(({ witnesses }) => witnesses)),
+    projects: unique(judged.map(({ project }) => project)),
     reasons: unique([...left, ...known, declared ?? '']),
   };
 }
@@ -85,9 +86,9 @@ function rowOf(
 function coverageFor(
   entry: CatalogueEntry | undefined,
   outcomes: readonly ClaimOutcome[],
-  ran: readonly ClaimOutcome[],
+  judged: readonly ClaimOutcome[],
 ): Coverage {
-  if (ran.length > 0) return 'checked';
+  if (judged.length > 0) return 'checked';
   if (outcomes.length > 0) return 'not-run';
   if (entry?.notApplicable !== undefined) return 'not-applicable';
   // Without a declaration there are tests that this run left out.

@@ -10,6 +10,7 @@ import { coverageOf, type ClaimOutcome, type CoverageRow } from './coverage-rows
 import { coverageText } from './coverage-text.ts';
 import { EndReport, jsonText } from './end-report.ts';
 import type { Outcome } from './outcome.ts';
+import { blamesLab } from './run-summary.ts';
 
 /** Content of reports/coverage.json. */
 export interface CoverageFile {
@@ -33,7 +34,7 @@ function claimOutcome({ test, project, judged }: Outcome): ClaimOutcome {
     project,
     strategy: strategyOf(test),
     verdict: judged.verdict,
-    cause: judged.verdict === 'not-run' || judged.verdict === 'deviates' ? judged.cause : '',
+    cause: blamesLab(judged.verdict) || judged.verdict === 'deviates' ? judged.cause : '',
     witnesses: annotated(test, '_witness'),
   };
 }

@@ -102,11 +102,17 @@ test('a row tells what ran, how, and by whose word', () => {
   expect(rows.map(({ coverage }) => coverage)).toEqual(['checked', 'missing', 'not-applicable', 'not-run']);
 });
 
-test('a test that was skipped is not a check, and one without an entry is seen', () => {
+test('a test that was skipped or broken off is not a check, and one without an entry is seen', () => {
   const rows = coverageOf(small, [
     outcome('AAA-04 and AAA-01 hold', { verdict: 'not-run', cause: 'not here' }),
+    outcome('AAA-04 holds', { verdict: 'infra', cause: 'the link broke', strategy: 'a' }),
     outcome('BBB-01 is new'),
   ]);
+  expect(rows[3]).toMatchObject({
+    verdicts: { 'not-run': 1, infra: 1 },
+    strategies: [],
+    reasons: ['not here', 'the link broke'],
+  });
   expect(rows.map(({ id, coverage }) => [id, coverage])).toEqual([
     ['AAA-01', 'not-run'],
     ['AAA-02', 'missing'],
