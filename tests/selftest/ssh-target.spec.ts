@@ -235,6 +235,21 @@ test('the file at-end is run before the directory goes', async ({ lab }) => {
   expect(await board.tmp()).toEqual([]);
 });
 
+test('what is mounted in the directory is unmounted before that goes, and nothing of it is removed', async ({
+  lab,
+}) => {
+  const board = await lab.board();
+  const target = await lab.open(board);
+  await mkdir(join(board.root, 'srv'));
+  await writeFile(join(board.root, 'srv/precious'), '');
+  const mounting = `cd "$1" && mkdir 'a 5 \\040b' && mount -t tmpfs none 'a 5 \\040b' && cd 'a 5 \\040b' &&
+    mkdir below && mount --bind /srv below && ls below`;
+  expect((await target.execOk(['sh', '-c', mounting, 'sh', target.directory])).stdout).toBe('precious\n');
+  await target.close();
+  expect(await board.tmp()).toEqual([]);
+  expect(await readdir(join(board.root, 'srv'))).toEqual(['precious']);
+});
+
 test('what a rig left behind when the target lost power is removed, and nothing else is', async ({ lab }) => {
   const board = await lab.board();
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();

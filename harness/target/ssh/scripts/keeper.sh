@@ -5,17 +5,37 @@
 # It says ready=<directory>, or failed=<why> and the mounts, and then waits for its standard input
 # to end. That happens when the rig is done, and also when the rig or the link dies. Then it kills
 # what is left of the rig's processes, runs the file at-end in the directory if there is one, and
-# removes the directory.
+# removes the directory, after it has unmounted what is mounted there.
 trap '' HUP INT TERM PIPE
 umask 077
 boot=$(cat /proc/sys/kernel/random/boot_id)
+
+# Removes the directory $1. What is mounted in it goes first, the latest before what it lies on: rm would
+# empty it, whoever's it is.
+remove() {
+	top=$1
+	shift
+	while read -r device point rest; do
+		# Blanks and backslashes are told as \ooo (fs/proc_namespace.c: mangle), which is \0ooo to printf.
+		case $point in
+		*\\*) point=$(printf %b "$(printf %s "$point" | sed 's/\\/\\0/g')") ;;
+		esac
+		case $point in
+		"$top"/*) set -- "$point" "$@" ;;
+		esac
+	done </proc/mounts
+	for point in "$@"; do
+		umount "$point" || umount -l "$point" || return
+	done
+	rm -rf "$top"
+}
 
 # Rigs whose target lost power could not clean up: owner tells the boot and the keeper's process.
 for old in "$1"/bufrig.??????; do
 	if [ -L "$old" ] || [ ! -O "$old" ] || [ ! -f "$old/owner" ]; then continue; fi
 	read -r its_boot its_keeper <"$old/owner"
 	if [ "$its_boot" = "$boot" ] && [ -d "/proc/$its_keeper" ]; then continue; fi
-	rm -rf "$old"
+	remove "$old"
 done
 
 if ! dir=$(mktemp -d "$1/bufrig.XXXXXX"); then
@@ -47,4 +67,4 @@ exec >/dev/null 2>&1
 cat
 sweep "$dir"
 if [ -f "$dir/at-end" ]; then sh "$dir/at-end"; fi
-rm -rf "$dir"
+remove "$dir"
