@@ -7,10 +7,10 @@ import {
   forEachStrategy,
   freeBytes,
   isAccounted,
-  limitProcesses,
   observed,
   signedBuffer,
   test,
+  whileItCannotFork,
   type Agent,
   type Buffers,
 } from '../../fixtures/index.ts';
@@ -103,15 +103,15 @@ forEachStrategy(() => {
     const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * MIB });
     const mapped = await buffer.map();
     const parent = await agent.fork();
-    const limit = await limitProcesses(target, parent.pid);
     // The kernel counts processes last (kernel/fork.c: copy_process, cgroup_can_fork).
-    const balance = await balanceOf('forks that fail', async () => {
-      for (let round = 0; round < ROUNDS; round++)
-        expect(await parent.agent.attempt(() => parent.agent.fork())).toMatchObject({ errno: 'EAGAIN' });
+    await whileItCannotFork(target, parent.pid, async () => {
+      const balance = await balanceOf('forks that fail', async () => {
+        for (let round = 0; round < ROUNDS; round++)
+          expect(await parent.agent.attempt(() => parent.agent.fork())).toMatchObject({ errno: 'EAGAIN' });
+      });
+      await expect(balance).toBalance();
+      await expect(mapped.in(parent.agent), 'in who cannot fork').toShowItsOwnPages(nonce);
     });
-    await expect(balance).toBalance();
-    await expect(mapped.in(parent.agent), 'in who cannot fork').toShowItsOwnPages(nonce);
-    await limit.lift();
     const child = await parent.agent.fork();
     await expect(mapped.in(child.agent), 'in a child at last').toShowItsOwnPages(nonce);
     await child.exit();
