@@ -78,7 +78,9 @@ test('CON-01 processes that share an open file get one answer each', async ({
     // What one process made any of them may have freed, and none twice; the last may be left to close().
     expect(made, 'buffers made').toBeGreaterThan(0);
     expect([made, (made ?? 0) - 1], `buffers freed of ${made} made`).toContain(freed);
-    expect(errorsIn(all)).toEqual(expect.not.arrayContaining(['EFAULT', 'EINVAL', 'ENOMEM', 'EIO', 'usage']));
+    // That there is one already, or none any more, is an answer; these are none.
+    const wrong = ['EFAULT', 'EINVAL', 'ENOMEM', 'EIO', 'usage'];
+    expect(errorsIn(all).filter((error) => wrong.includes(error))).toEqual([]);
   });
   await expect(balance).toBalance();
 });
@@ -103,13 +105,15 @@ test('CON-03 a name that is guessed leads to a whole buffer, or to none', async 
       for (const call of telling) {
         const finished = await aboutFinished(call);
         const first = await nextName();
-        await beginRepeating(owner, ROUNDS, slowly(pile(theirs, agent.pageBytes), call, theirs));
-        // Each name is asked for from before it exists, so the first answer is from its first moment.
-        const answers = await Promise.all(
-          Array.from({ length: ROUNDS }, (_, ahead) =>
+        await agent.makeRoom();
+        // Together, or a quick machine has made them all before anybody asks. Each name is asked for from before it
+        // exists, so the first answer is from its first moment.
+        const [, ...answers] = await Promise.all([
+          beginRepeating(owner, ROUNDS, slowly(pile(theirs, agent.pageBytes), call, theirs)),
+          ...Array.from({ length: ROUNDS }, (_, ahead) =>
             agent.attempt(() => agent.ioctlUntil(own, call.request, named(call, first + ahead), PATIENCE)),
           ),
-        );
+        ]);
         for (const { ok } of answers) {
           if (ok === undefined) continue;
           if (ok.failed > 0) met += 1;
@@ -182,12 +186,14 @@ test('CON-04 a mapping made while its buffer is freed is whole, or is refused', 
     const child = await agent.fork();
     let mapped = 0;
     for (let round = 0; round < 2 || (mapped < MEETINGS && round < 100); round++) {
-      await beginRepeating(child, ROUNDS, churn(fd, agent.pageBytes));
-      const tries = await Promise.all(
-        Array.from({ length: ROUNDS }, () =>
+      await agent.makeRoom();
+      // Together, or a quick machine is done with the one before the other begins.
+      const [, ...tries] = await Promise.all([
+        beginRepeating(child, ROUNDS, churn(fd, agent.pageBytes)),
+        ...Array.from({ length: ROUNDS }, () =>
           agent.attempt(() => agent.mmap({ length: agent.pageBytes, fd })),
         ),
-      );
+      ]);
       const maps = tries.flatMap(({ ok }) => ok ?? []);
       mapped += maps.length;
       const seen = await Promise.all(maps.map((map) => agent.attempt(() => map.load(0))));
@@ -218,11 +224,14 @@ test('CON-04 what the system tells of an open file is whole while its buffers co
   const balance = await balanceOf('looking while buffers come and go', async () => {
     const fd = await agent.open(driver.profile.device, 'rdwr');
     const child = await agent.fork();
-    await beginRepeating(child, 2 * ROUNDS, churn(fd, agent.pageBytes));
     const looks: Step[] = [`/proc/self/fdinfo/${fd}`, ...(listing === undefined ? [] : [listing.file])].map(
       (file) => ['cat', file],
     );
-    const seen = await repeat(agent, ROUNDS, looks);
+    await agent.makeRoom();
+    const [, seen] = await Promise.all([
+      beginRepeating(child, 2 * ROUNDS, churn(fd, agent.pageBytes)),
+      repeat(agent, ROUNDS, looks),
+    ]);
     await finishRepeating(child);
     await child.exit();
     await agent.close(fd);
@@ -250,9 +259,12 @@ test('CON-05 an argument that changes during the call does no harm', async ({ ag
         const width = bytes === 8 ? 8 : 4;
         const store = (other: bigint) =>
           ['store', shared.address + offset, width, BigInt.asUintN(bytes * 8, other)] as const;
-        await beginRepeating(child, rounds, [store(value), store(~value), store(0n), store(value + 8n)]);
-        const [asked] = await repeat(agent, rounds, [
-          ['ioctl-at', situation.fd, call.request, shared.address],
+        const changes = [store(value), store(~value), store(0n), store(value + 8n)];
+        await agent.makeRoom();
+        const [, [asked]] = await Promise.all([
+          // A store is much sooner done than a call.
+          beginRepeating(child, 10 * rounds, changes),
+          repeat(agent, rounds, [['ioctl-at', situation.fd, call.request, shared.address]]),
         ]);
         await finishRepeating(child);
         const documented = [
@@ -315,12 +327,17 @@ test('CON-10 signals interrupt no call that does not say so', async ({
   const balance = await balanceOf('a storm of signals', async () => {
     const child = await agent.fork();
     const fd = await child.agent.open(driver.profile.device, 'rdwr');
-    await child.agent.request('alarm', 1000);
-    const outcome = await repeat(child.agent, ROUNDS, churn(fd, agent.pageBytes));
-    const { signals } = await child.agent.request<{ signals: number }>('alarm', 0);
+    let came = 0;
+    // A quick machine does all in the time of a few signals.
+    for (let time = 0; time < 1 || (came < MEETINGS && time < 100); time++) {
+      await child.agent.request('alarm', 1000);
+      const outcome = await repeat(child.agent, ROUNDS, churn(fd, agent.pageBytes));
+      const { signals } = await child.agent.request<{ signals: number }>('alarm', 0);
+      came += signals;
+      expect(outcome).toEqual(outcome.map(() => ({ ok: ROUNDS, failed: {} })));
+    }
     await child.exit();
-    expect(signals, 'signals that came').toBeGreaterThan(10);
-    expect(outcome).toEqual(outcome.map(() => ({ ok: ROUNDS, failed: {} })));
+    expect(came, 'signals that came').toBeGreaterThanOrEqual(MEETINGS);
   });
   await expect(balance).toBalance();
 });

@@ -106,7 +106,7 @@ forEachStrategy(() => {
   });
 
   test('LIF-06 a process that is killed at any point leaves nothing', async ({ buffers, agent }) => {
-    const bytes = 16 * buffers.pageBytes;
+    const bytes = 64 * buffers.pageBytes;
     let round = 0;
     const kill = async () => {
       round += 1;
@@ -124,7 +124,8 @@ forEachStrategy(() => {
     const idle = async () => (await agent.fork()).kill();
     await expectNoLoss(
       () => courseOf(agent, 3, kill),
-      bytes / 4,
+      // A quarter of what is lost when one of the four points loses a buffer.
+      bytes / 16,
       () => courseOf(agent, 3, idle),
     );
   });
