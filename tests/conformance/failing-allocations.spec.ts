@@ -143,7 +143,7 @@ test('IOC-08 an ioctl for which one kind of kernel memory has run out is refused
   for (const kind of CACHES) {
     const dry = await DryCache.prepare(agent, kind);
     if (dry === undefined) continue;
-    const balance = await balanceOf(`calls without ${kind}`, async () => {
+    const without = async () => {
       for (const call of ioctls.calls)
         await ioctls.with(call, async ({ situation, argument }) => {
           const { ok, errno = '' } = await dry.during(() =>
@@ -158,9 +158,12 @@ test('IOC-08 an ioctl for which one kind of kernel memory has run out is refused
           for (const { name } of fieldsOf(call, 'out-descriptor'))
             if (told[name] !== undefined) await agent.close(Number(told[name]));
         });
-    });
-    await dry.end();
-    await expect(balance).toBalance();
+    };
+    try {
+      await expect(await balanceOf(`calls without ${kind}`, without)).toBalance();
+    } finally {
+      await dry.end();
+    }
   }
   const refused = calls.filter(({ outcome }) => outcome?.kind === 'error');
   expect(refused.length, 'calls that were refused').toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** ZER-02, ZER-03: memory that one owner gives back is zero when the next one gets it, to its last byte. */
-import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
+import { clearsMemory, expect, forEachStrategy, test } from '../../fixtures/index.ts';
 import type { AllocationRequest, Properties } from '../../harness/profile/profile.ts';
 
 const USER = 65_534;
@@ -9,6 +9,13 @@ const USER = 65_534;
 function kindsOf({ cacheModes, pageAllocatorMemory: memory }: Properties): Partial<AllocationRequest>[] {
   return [{}, ...cacheModes.map((cache) => ({ cache })), ...(memory === undefined ? [] : [{ memory }])];
 }
+
+test.beforeEach(async ({ target }) => {
+  test.skip(
+    await clearsMemory(target),
+    'the kernel itself clears what it gives (init_on_alloc, init_on_free)',
+  );
+});
 
 forEachStrategy(() => {
   test('ZER-02 memory that comes back from another owner is zero again', async ({ buffers, agent }) => {
