@@ -185,7 +185,7 @@ async function comeAndGo(buffers: Buffers, agent: Agent, rounds: number): Promis
     for (const [i, child] of children.entries()) {
       const there = mapped.in(child.agent);
       // Each leaves another state behind: nothing done, one piece gone, everything gone.
-      if (i % 3 === 1) await there.pages(round % 500, 3).unmap();
+      if (i % 3 === 1) await there.pages(round % (mapped.pageCount - 3), 3).unmap();
       if (i % 3 === 2) await there.unmap();
     }
     for (const child of round % 2 === 0 ? children : children.toReversed()) {

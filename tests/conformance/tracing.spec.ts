@@ -58,12 +58,13 @@ forEachStrategy(() => {
     );
     const { name } = moduleOf(driver.profile);
     const filter = `${TRACING}/set_ftrace_filter`;
-    await agent.writeText(filter, `:mod:${name}`, 'wronly,truncate');
-    const functions: string[] = (await agent.readText(filter)).match(/^\w+(?= \[)/gm) ?? [];
-    expect(functions.length, `functions of ${name}`).toBeGreaterThan(10);
+    let functions: string[] = [];
     let traced = '';
-    await agent.writeText(`${TRACING}/current_tracer`, 'function');
     try {
+      await agent.writeText(filter, `:mod:${name}`, 'wronly,truncate');
+      functions = (await agent.readText(filter)).match(/^\w+(?= \[)/gm) ?? [];
+      expect(functions.length, `functions of ${name}`).toBeGreaterThan(0);
+      await agent.writeText(`${TRACING}/current_tracer`, 'function');
       const { buffer, nonce } = await signedBuffer(buffers, { bytes: PAGES * buffers.pageBytes });
       const mapped = await buffer.map();
       await expect(mapped).toShowItsOwnPages(nonce);
