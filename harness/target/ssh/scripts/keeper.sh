@@ -30,12 +30,19 @@ remove() {
 	rm -rf "$top"
 }
 
-# Rigs whose target lost power could not clean up: owner tells the boot and the keeper's process.
+# What a rig leaves in $1: its processes, what at-end undoes, and the directory.
+clean_up() {
+	sweep "$1"
+	if [ -f "$1/at-end" ]; then sh "$1/at-end"; fi
+	remove "$1"
+}
+
+# Keepers that were killed, or whose target lost power, could not do it: owner tells the boot and the process.
 for old in "$1"/bufrig.??????; do
 	if [ -L "$old" ] || [ ! -O "$old" ] || [ ! -f "$old/owner" ]; then continue; fi
 	read -r its_boot its_keeper <"$old/owner"
 	if [ "$its_boot" = "$boot" ] && [ -d "/proc/$its_keeper" ]; then continue; fi
-	remove "$old"
+	if [ "$its_boot" = "$boot" ]; then clean_up "$old" >/dev/null 2>&1; else remove "$old"; fi
 done
 
 if ! dir=$(mktemp -d "$1/bufrig.XXXXXX"); then
@@ -65,6 +72,4 @@ rm -f "$dir/try"
 echo "ready=$dir"
 exec >/dev/null 2>&1
 cat
-sweep "$dir"
-if [ -f "$dir/at-end" ]; then sh "$dir/at-end"; fi
-remove "$dir"
+clean_up "$dir"
