@@ -187,6 +187,10 @@ test.describe('an agent', () => {
     const failure = await failureOf(agent.request('sleep-ms', 60_000));
     expect(failure).toMatchObject({ code: 'AGENT_DIED', message: expect.stringContaining('SIGKILL') });
     await expect.poll(() => far.line.free).toBe(true);
+    // What it was asked for and did not read is nobody else's.
+    const next = await Agent.start(start(far.line, agentProgram), 'the next agent', within());
+    expect(await next.request('pid')).toMatchObject({ uid: process.getuid?.() });
+    await next.end();
   });
 
   test('has its last complaints told with its end', async ({ far }) => {

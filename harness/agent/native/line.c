@@ -5,8 +5,8 @@
  * closed it, nor carries it how a program ended; so what comes from here is framed by NULs, which the
  * programs that write to the port themselves never write (JSON, and the kernel's escaped log).
  *
- * From the host, a call: a line `MODE ENVIRONMENT ARGUMENTS BYTES INPUT` of CALL_BYTES bytes, numbers in
- * hexadecimal; then BYTES bytes, the variables and the arguments, each ended by a NUL; then:
+ * From the host, a call: an empty line, and a line `MODE ENVIRONMENT ARGUMENTS BYTES INPUT` of CALL_BYTES bytes,
+ * numbers in hexadecimal; then BYTES bytes, the variables and the arguments, each ended by a NUL; then:
  *   s   what the program reads: the port is its standard input and output
  *   r   INPUT bytes, which are all that it reads
  * To the host, where a word stands behind a NUL:
@@ -90,17 +90,43 @@ static bool split(struct call *call)
 	return at == end;
 }
 
+static bool parse(const char *line, struct call *call)
+{
+	return sscanf(line, "%c %4x %4x %8x %8x", &call->mode, &call->variables, &call->arguments, &call->bytes,
+		      &call->input) == 5 &&
+	       (call->mode == 's' || call->mode == 'r') && call->variables && call->arguments &&
+	       call->bytes <= CALL_MOST;
+}
+
+/* What a program that died has not read comes before a call. False when the host is gone. */
+static bool receive_header(struct call *call)
+{
+	char line[CALL_BYTES];
+	size_t bytes = 0;
+
+	for (;;) {
+		char byte;
+
+		if (!read_all(&byte, 1))
+			return false;
+		if (byte != '\n') {
+			if (bytes < CALL_BYTES)
+				line[bytes++] = byte;
+			continue;
+		}
+		if (bytes == CALL_BYTES - 1) {
+			line[bytes] = '\0';
+			if (parse(line, call))
+				return true;
+		}
+		bytes = 0;
+	}
+}
+
 /* False when the host is gone, or talks of something else. */
 static bool receive(struct call *call)
 {
-	char line[CALL_BYTES + 1] = "";
-
-	if (!read_all(line, CALL_BYTES) ||
-	    sscanf(line, "%c %4x %4x %8x %8x\n", &call->mode, &call->variables, &call->arguments, &call->bytes,
-		   &call->input) != 5)
-		return false;
-	if ((call->mode != 's' && call->mode != 'r') || !call->variables || !call->arguments ||
-	    call->bytes > CALL_MOST)
+	if (!receive_header(call))
 		return false;
 	call->text = malloc(call->bytes + 1);
 	call->words = calloc(call->variables + call->arguments + 2, sizeof(char *));
@@ -153,7 +179,18 @@ static bool start(struct program *program, const struct call *call, int in, int 
 	if (program->pid < 0)
 		return false;
 	program->pidfd = syscall(SYS_pidfd_open, program->pid, 0);
-	return program->pidfd >= 0;
+	if (program->pidfd >= 0)
+		return true;
+	kill(program->pid, SIGKILL);
+	while (waitpid(program->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return false;
+}
+
+/* For want of memory or descriptors: the next one may have them. */
+static bool tell_refusal(void)
+{
+	return tell("end", "126", 0);
 }
 
 static bool tell_end(int status, const char *complaints, size_t bytes)
@@ -218,8 +255,12 @@ static bool serve_call(const struct call *call)
 	size_t bytes = 0;
 	int err[2];
 
-	if (pipe2(err, O_CLOEXEC) < 0 || !start(&program, call, PORT, PORT, err[1]))
-		return false;
+	if (pipe2(err, O_CLOEXEC) < 0)
+		return tell_refusal();
+	if (!start(&program, call, PORT, PORT, err[1])) {
+		close(err[0]);
+		return tell_refusal();
+	}
 	fcntl(err[0], F_SETFL, O_NONBLOCK);
 	while (program.pidfd >= 0) {
 		struct pollfd streams[] = {

@@ -186,7 +186,8 @@ function header({ argv, environment }: Program, input: Buffer | undefined): Buff
   const counts = [hex(variables.length, 4), hex(argv.length, 4), hex(words.length, 8)];
   const mode = input === undefined ? 's' : 'r';
   const line = [mode, ...counts, hex(input?.length ?? 0, 8)].join(' ');
-  return Buffer.concat([Buffer.from(`${line}\n`), words]);
+  // Behind whatever a program that died has not read.
+  return Buffer.concat([Buffer.from(`\n${line}\n`), words]);
 }
 
 function hex(value: number, digits: number): string {
