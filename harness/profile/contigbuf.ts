@@ -73,7 +73,10 @@ const offsetPhysical: Strategy = {
         const buffer = await onFile.allocate(request);
         const { name, physicalAddress: address } = buffer;
         if (address === undefined)
-          throw new DriverError('RESOLVE', `buffer ${name} is named by an address that its user may not know`);
+          throw new DriverError(
+            'RESOLVE',
+            `buffer ${name} is named by an address that its user may not know`,
+          );
         return { ...buffer, mmapOffset: BigInt(address) };
       },
     };

@@ -163,12 +163,13 @@ uint64_t now(void);			/* ns, CLOCK_MONOTONIC_RAW */
 /* text.c: what the kernel tells in text files. */
 struct lines {
 	int fd;
+	int error;		/* the errno that reading ended with, or 0 */
 	size_t start, end;
 	char buffer[8192];
 };
 bool lines_open(struct lines *lines, const char *path);
 char *lines_next(struct lines *lines);	/* NULL at the end; a longer line is cut */
-void lines_close(struct lines *lines);
+bool lines_close(struct lines *lines);	/* false, with errno, when not all could be read */
 bool write_all(int fd, const void *data, size_t bytes);
 
 size_t page_bytes(void);

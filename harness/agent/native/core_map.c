@@ -119,8 +119,10 @@ bool read_ram(const char *path)
 		if (*line != ' ' && strstr(line, " : System RAM") && ram_count < RANGES_MOST &&
 		    sscanf(line, "%" SCNx64 "-%" SCNx64, &first, &last) == 2 && last > first)
 			ram[ram_count++] = (struct range){ first, last - first + 1, 0 };
-	lines_close(&text);
-	return true;
+	if (lines_close(&text))
+		return true;
+	reply_error("read");
+	return false;
 }
 
 /* What of RAM no segment shows: there the search could not look. Whole pages only. */

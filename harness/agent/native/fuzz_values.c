@@ -14,7 +14,7 @@ uint64_t fuzz_word(struct fuzz *fuzz)
 
 uint64_t fuzz_random(struct fuzz *fuzz, uint64_t below)
 {
-	return fuzz_word(fuzz) % below;
+	return below ? fuzz_word(fuzz) % below : 0;
 }
 
 bool fuzz_one_in(struct fuzz *fuzz, unsigned int times)

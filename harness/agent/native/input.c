@@ -96,8 +96,9 @@ void input_fill(void)
 
 /*
  * Waits like poll() for one descriptor, or with -1 for time to pass; returns what it found. What was
- * answered before leaves first. Who waits does not see the end of stdin. When nobody reads our answers any more, there is nothing to
- * wait for: the client is dead or the link is gone, and this process must not stay behind.
+ * answered before leaves first. Who waits does not see the end of stdin. When nobody reads our answers any
+ * more, there is nothing to wait for: the client is dead or the link is gone, and this process must not stay
+ * behind.
  */
 short wait_for(int fd, short events, int milliseconds)
 {
@@ -105,13 +106,22 @@ short wait_for(int fd, short events, int milliseconds)
 		{ .fd = fd, .events = events },
 		{ .fd = STDOUT_FILENO },
 	};
+	const uint64_t begun = now();
 	unsigned int waited = 0;
 
 	reply_flush();
 	do {
-		while (poll(entries, 2, milliseconds) < 0)
+		int left = milliseconds;
+
+		/* Signals that come again and again do not make it longer. */
+		while (poll(entries, 2, left) < 0) {
+			uint64_t gone = (now() - begun) / 1000000;
+
 			if (errno != EINTR)
-				return 0;
+				return POLLERR;
+			if (milliseconds > 0)
+				left = gone < (uint64_t)milliseconds ? milliseconds - (int)gone : 0;
+		}
 		if (!entries[1].revents)
 			return entries[0].revents;
 	} while (input_may_come_back(STDOUT_FILENO, &waited));

@@ -150,6 +150,8 @@ int serve(void)
 		if (!input_has_line() || reply_is_due())
 			reply_flush();
 	}
+	/* The line that ends the input looked like a further request. */
+	reply_flush();
 	return 0;
 }
 

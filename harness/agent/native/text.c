@@ -10,14 +10,17 @@
 bool lines_open(struct lines *lines, const char *path)
 {
 	lines->start = lines->end = 0;
+	lines->error = 0;
 	lines->fd = open(path, O_RDONLY | O_CLOEXEC);
 	return lines->fd >= 0;
 }
 
-void lines_close(struct lines *lines)
+bool lines_close(struct lines *lines)
 {
 	close(lines->fd);
 	lines->fd = -1;
+	errno = lines->error;
+	return lines->error == 0;
 }
 
 char *lines_next(struct lines *lines)
@@ -42,6 +45,8 @@ char *lines_next(struct lines *lines)
 		got = read(lines->fd, lines->buffer + lines->end, most - lines->end);
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0)
+			lines->error = errno;
 		if (got <= 0)
 			return NULL;
 		lines->end += got;

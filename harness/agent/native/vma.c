@@ -51,7 +51,8 @@ static void verb_maps(struct request *request)
 		reply_close('}');
 	}
 	reply_close(']');
-	lines_close(&text);
+	if (!lines_close(&text))
+		reply_error("read");
 }
 
 static void reply_words(const char *key, char *words)
@@ -108,7 +109,8 @@ static void verb_vma(struct request *request)
 		reply_vma(&vma);
 		reply_details();
 	}
-	lines_close(&text);
+	if (!lines_close(&text))
+		reply_error("read");
 }
 
 const struct verb vma_verbs[] = {
