@@ -26,7 +26,7 @@ test.describe('what a device reaches', () => {
   test('so is one before what a bus reaches, or behind it', () => {
     const bus = { what: 'its bus', start: 0x4000_0000, end: 0x4000_2000 };
     const [finding] = judgeReach(placed('16 KiB buffer 1', 0x3fff_f000, 4), bus);
-    expect(finding?.message).toContain('pages 0, 3 (2 of 4) lie beyond its bus');
+    expect(finding?.message).toContain('pages 0 and 3 (2 of 4) lie beyond its bus');
     expect(judgeReach(placed('8 KiB buffer 1', 0x4000_0000, 2), bus)).toEqual([]);
   });
 
