@@ -16,15 +16,14 @@
  */
 #include "agent.h"
 
+#include "program.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,14 +39,6 @@ struct call {
 	unsigned int input;		/* bytes of it that have not come yet */
 	char *text;
 	char **words;			/* the variables, NULL, the arguments, NULL */
-};
-
-/* A program that runs. Descriptors are -1 when there is nothing left to do with them. */
-struct program {
-	pid_t pid;
-	int pidfd;
-	int in, out, err;
-	int status;
 };
 
 static bool read_all(void *to, size_t bytes)
@@ -123,6 +114,11 @@ static bool receive_header(struct call *call)
 	}
 }
 
+static struct command command_of(const struct call *call)
+{
+	return (struct command){ .variables = call->words, .arguments = call->words + call->variables + 1 };
+}
+
 /* False when the host is gone, or talks of something else. */
 static bool receive(struct call *call)
 {
@@ -131,60 +127,6 @@ static bool receive(struct call *call)
 	call->text = malloc(call->bytes + 1);
 	call->words = calloc(call->variables + call->arguments + 2, sizeof(char *));
 	return call->text && call->words && read_all(call->text, call->bytes) && split(call);
-}
-
-/*
- * As an SSH server would start it after a login of root: nothing of ours is left but the limits, which are
- * init's for both. Only that it leads its session would be a shell's part there.
- */
-static void become(const struct call *call)
-{
-	char **arguments = call->words + call->variables + 1;
-	static const gid_t root = 0;
-	int adjust = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	const char *home;
-	sigset_t none;
-
-	if (adjust >= 0)
-		(void)!write(adjust, "0", 1);
-	if (geteuid() == 0)
-		setgroups(1, &root);
-	sigemptyset(&none);
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	environ = call->words;
-	home = getenv("HOME");
-	if (home && chdir(home) < 0)
-		fprintf(stderr, "agent: %s: %s\n", home, strerror(errno));
-	execvp(*arguments, arguments);
-	fprintf(stderr, "agent: %s: %s\n", *arguments, strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);
-}
-
-/* Takes over the descriptors that the program gets. */
-static bool start(struct program *program, const struct call *call, int in, int out, int err)
-{
-	program->pid = fork();
-	if (program->pid == 0) {
-		setsid();
-		dup2(err, STDERR_FILENO);
-		dup2(out, STDOUT_FILENO);
-		dup2(in, STDIN_FILENO);
-		become(call);
-	}
-	for (int fd = STDERR_FILENO + 1; fd <= err || fd <= out || fd <= in; fd++)
-		if (fd == in || fd == out || fd == err)
-			close(fd);
-	if (program->pid < 0)
-		return false;
-	program->pidfd = syscall(SYS_pidfd_open, program->pid, 0);
-	if (program->pidfd >= 0)
-		return true;
-	kill(program->pid, SIGKILL);
-	while (waitpid(program->pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return false;
 }
 
 /* For want of memory or descriptors: the next one may have them. */
@@ -202,23 +144,6 @@ static bool tell_end(int status, const char *complaints, size_t bytes)
 	else
 		snprintf(how, sizeof(how), "%d", WEXITSTATUS(status));
 	return tell("end", how, bytes) && write_all(PORT, complaints, bytes);
-}
-
-/* And all that it has started, unless they have left its session. */
-static void stop(const struct program *program)
-{
-	kill(-program->pid, SIGKILL);
-	/* It may not have got round to a session of its own. */
-	if (program->pidfd >= 0)
-		kill(program->pid, SIGKILL);
-}
-
-static void reap(struct program *program)
-{
-	while (waitpid(program->pid, &program->status, 0) < 0 && errno == EINTR)
-		;
-	close(program->pidfd);
-	program->pidfd = -1;
 }
 
 static void shut(int *fd)
@@ -251,13 +176,14 @@ static bool keep_last(int fd, char *kept, size_t *bytes)
 static bool serve_call(const struct call *call)
 {
 	struct program program = { .pidfd = -1 };
+	struct command command = command_of(call);
 	char complaints[COMPLAINTS_MOST];
 	size_t bytes = 0;
 	int err[2];
 
 	if (pipe2(err, O_CLOEXEC) < 0)
 		return tell_refusal();
-	if (!start(&program, call, PORT, PORT, err[1])) {
+	if (!program_start(&program, &command, PORT, PORT, err[1])) {
 		close(err[0]);
 		return tell_refusal();
 	}
@@ -273,10 +199,10 @@ static bool serve_call(const struct call *call)
 		if (streams[0].revents && !keep_last(err[0], complaints, &bytes))
 			shut(&err[0]);
 		if (streams[1].revents)
-			reap(&program);
+			program_reap(&program);
 	}
 	/* Whom it left behind could write into the next call. */
-	stop(&program);
+	program_stop(&program);
 	while (err[0] >= 0 && keep_last(err[0], complaints, &bytes))
 		;
 	if (err[0] >= 0)
@@ -367,7 +293,7 @@ static bool attend(struct program *program, struct call *call)
 		if (streams[3].revents && !pass_on(&program->err, "err"))
 			return false;
 		if (streams[4].revents)
-			reap(program);
+			program_reap(program);
 	}
 	return false;
 }
@@ -375,6 +301,7 @@ static bool attend(struct program *program, struct call *call)
 static bool run_call(struct call *call)
 {
 	struct program program = { .pidfd = -1 };
+	struct command command = command_of(call);
 	int in[2], out[2], err[2];
 
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
@@ -382,11 +309,11 @@ static bool run_call(struct call *call)
 	program.in = in[1];
 	program.out = out[0];
 	program.err = err[0];
-	if (!start(&program, call, in[0], out[1], err[1]))
+	if (!program_start(&program, &command, in[0], out[1], err[1]))
 		return false;
 	if (attend(&program, call))
 		return tell_end(program.status, "", 0);
-	stop(&program);
+	program_stop(&program);
 	return false;
 }
 
