@@ -161,7 +161,7 @@ export class Wire implements Requests {
         );
       this.#count += 1;
       this.#pending.shift();
-      this.#settle(asked, () => resultOf(message, brief(asked.line)));
+      this.#settle(asked, () => withoutFrames(() => resultOf(message, brief(asked.line))));
     } catch (error) {
       this.#break(asError(error));
     }
@@ -251,7 +251,21 @@ function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** The stack is put together when somebody reads it: most errors are expected, and it takes 0.3 ms. */
+/**
+ * Frames of its own are of no use to an error that comes out of a socket's event, and dear: V8 puts them together
+ * as soon as `stack` is replaced, with Playwright's source maps. Most errors are expected, and never looked at.
+ */
+function withoutFrames<T>(action: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return action();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+/** The stack is put together when somebody reads it. */
 function asCalledFrom(caller: { stack?: string }, error: Error): Error {
   const frames = () => caller.stack?.split('\n').slice(1).join('\n') ?? '';
   Object.defineProperty(error, 'stack', {

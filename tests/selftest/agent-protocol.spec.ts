@@ -177,6 +177,24 @@ test('an error points at the line of the test that made the request', async ({ a
   expect(error.stack).toContain('agent-protocol.spec.ts');
 });
 
+test('an error that nobody looks at has no stack put together', async ({ agent }) => {
+  const { prepareStackTrace } = Error;
+  let frames = 0;
+  Error.prepareStackTrace = (error, calls) => {
+    frames += calls.length;
+    return prepareStackTrace?.(error, calls);
+  };
+  // What expects has a stack of its own put together, so it comes afterwards.
+  const [ignored, read] = await (async () => {
+    await attempt(() => agent.close(77));
+    const before = frames;
+    const { stack } = await failureOf(agent.close(77));
+    return [before, stack === undefined ? 0 : frames - before];
+  })().finally(() => (Error.prepareStackTrace = prepareStackTrace));
+  expect(ignored).toBe(0);
+  expect(read).toBeGreaterThan(0);
+});
+
 test('the end of its input is its end', async ({ startAgent }) => {
   const { agent } = await startAgent();
   await agent.end();
