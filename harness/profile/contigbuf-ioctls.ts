@@ -277,8 +277,8 @@ export const contigbufIoctls: IoctlAbi = {
   capability: CAP_SYS_RAWIO,
   rootOwnsAll: true,
   forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
-  churn: (fd, pageBytes) => [
-    allocationStep(fd, pageBytes, abi.naming.CONTIGBUF_NAMING_FD),
+  churn: (fd, bytes) => [
+    allocationStep(fd, bytes, abi.naming.CONTIGBUF_NAMING_FD),
     ioctlStep(fd, abi.requests.CONTIGBUF_IOC_INFO, abi.info.encode({ size: abi.info.bytes })),
     ioctlStep(fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free.encode({ size: abi.free.bytes })),
   ],

@@ -70,9 +70,9 @@ function ioctlsOf(device: string): IoctlAbi {
     malformed: ['EINVAL'],
     // drivers/dma-buf/dma-heap.c: dma_heap_ioctl() takes structures that are shorter or longer.
     commandNumber: 'size-in-number',
-    churn: (fd, pageBytes) => {
+    churn: (fd, bytes) => {
       const made = leftBy(1, 8, 4).number;
-      return [ioctlStep(fd, ALLOC, page(pageBytes)), ['lseek', made, 0, 'end'], ['close', made]];
+      return [ioctlStep(fd, ALLOC, page(bytes)), ['lseek', made, 0, 'end'], ['close', made]];
     },
   };
 }

@@ -24,8 +24,8 @@ export interface IoctlAbi {
   malformed: readonly string[];
   /** How the command number tells the size of the argument; 'fixed' when it does not. */
   commandNumber: 'fixed' | 'size-in-number';
-  /** Makes a buffer of a page, asks about it and frees it, through a file that has none; over and over. */
-  churn?(fd: number, pageBytes: number): Step[];
+  /** Makes a buffer of so many bytes, asks about it and frees it, through a file that has none; over and over. */
+  churn?(fd: number, bytes: number): Step[];
   /** Makes buffers of a page that all stay with the file; absent where a file holds none. */
   pile?(fd: number, pageBytes: number): Step;
   /** When structures may grow: the field with the caller's size, and how a size is refused. */

@@ -4,6 +4,7 @@
  * leak is a slope over many rounds, never one difference.
  */
 import {
+  beginRepeating,
   expect,
   expectNoLostObjects,
   forEachStrategy,
@@ -28,6 +29,10 @@ const TIMES = 6;
 const LIVES = 100;
 /** Times between samples that a device comes and goes; measured in an emulated guest: 70 ms each. */
 const COMINGS = 5;
+/** Clearing it takes most of the time that making and freeing it does. */
+const KILLED_BYTES = 1024 * 1024;
+/** Times that nobody sees the end of. */
+const ENDLESS = 1_000_000;
 /** Does `round` many times and looks at the free memory in between. */
 async function courseOf(agent: Agent, rounds: number, round: () => Promise<unknown>): Promise<Course> {
   const course: Course = { label: 'free memory', unit: 'bytes', samples: [] };
@@ -129,6 +134,32 @@ forEachStrategy(() => {
       () => courseOf(agent, 3, idle),
     );
   });
+});
+
+test('LIF-06 nor does one that is killed while the driver makes or frees a buffer for it', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const churn = orSkip(
+    ioctls.abi.churn,
+    'nobody described how this driver makes and frees a buffer by ioctls alone',
+  );
+  let kills = 0;
+  const kill = async () => {
+    kills += 1;
+    const child = await agent.fork();
+    const fd = await child.agent.open(driver.profile.device, 'rdwr');
+    await beginRepeating(child, ENDLESS, churn(fd, KILLED_BYTES));
+    await Promise.all([agent.request('sleep-ms', kills % 4), child.kill()]);
+  };
+  const idle = async () => (await agent.fork()).kill();
+  await expectNoLoss(
+    () => courseOf(agent, 3, kill),
+    // Some are killed on the way to the next call.
+    KILLED_BYTES / 8,
+    () => courseOf(agent, 3, idle),
+  );
 });
 
 test('LIF-07 nor does it matter where the memory comes from', async ({ buffers, agent }) => {
