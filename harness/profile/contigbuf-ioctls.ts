@@ -9,6 +9,7 @@ import { contigbufMistakes } from './contigbuf-mistakes.ts';
 import type { FieldRole, IoctlAbi, IoctlCall, Situation } from './ioctls.ts';
 
 /** linux/capability.h */
+const CAP_DAC_OVERRIDE = 1;
 const CAP_SYS_RAWIO = 17;
 const ALLOC_SHARED = 1;
 const SYNC = { read: 1, write: 2, end: 4 };
@@ -210,7 +211,10 @@ const calls: readonly IoctlCall[] = [
       capable: ['EACCES'],
       everybody: ['EPERM'],
     },
-    tellsPlace: { offset: 'offset', physical: 'phys_addr', device: 'dma_addr', left: 'length' },
+    tellsPlace: {
+      ...{ offset: 'offset', physical: 'phys_addr', device: 'dma_addr', left: 'length' },
+      beyond: ['EINVAL'],
+    },
     privileged: ['EPERM'],
     errors: ['EPERM', 'ENOENT', 'EACCES'],
     prepare: (agent) => bound(agent, {}),
@@ -275,7 +279,7 @@ export const contigbufIoctls: IoctlAbi = {
   calls,
   header: 'contigbuf.h',
   capability: CAP_SYS_RAWIO,
-  rootOwnsAll: true,
+  ownsAll: CAP_DAC_OVERRIDE,
   forEverybody: (agent) => bound(agent, {}, { flags: ALLOC_SHARED }),
   churn: (fd, bytes) => [
     allocationStep(fd, bytes, abi.naming.CONTIGBUF_NAMING_FD),

@@ -16,8 +16,8 @@ export interface IoctlAbi {
   forEverybody?(agent: Agent): Promise<Situation>;
   /** What {@link IoctlCall.privileged} asks for: a number of linux/capability.h. */
   capability?: number;
-  /** Who has CAP_DAC_OVERRIDE may do to every buffer what its owner may. */
-  rootOwnsAll?: true;
+  /** Who has it may do to every buffer what its owner may: a number of linux/capability.h, and the only one. */
+  ownsAll?: number;
   /** How a command is refused that the driver does not know. */
   unknown: readonly string[];
   /** How an argument is refused that has bits or values without a meaning. */
@@ -103,9 +103,9 @@ export interface IoctlCall {
   tellsBytes?: string;
   /**
    * Tells where a byte of a buffer lies: the field that says which byte, those with its address for the CPU
-   * and for the device, and the one with the bytes that are contiguous from there on.
+   * and for the device, and the one with the bytes that are contiguous from there on; and how a byte beyond is refused.
    */
-  tellsPlace?: { offset: string; physical: string; device: string; left: string };
+  tellsPlace?: { offset: string; physical: string; device: string; left: string; beyond: readonly string[] };
   /** Returns a dma-buf of the buffer: the field with the descriptor's flags, and the flags. */
   makesDmaBuf?: { flags: string; readOnly: number; readWrite: number; closeOnExec: number };
   /** Hands memory over between CPU and device: the flags that say how. */

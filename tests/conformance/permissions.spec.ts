@@ -6,6 +6,7 @@
 import {
   becomeNobodyWith,
   becomeRootOfOwnNamespace,
+  capabilitiesOfRoot,
   expect,
   forEachStrategy,
   NOBODY,
@@ -210,7 +211,7 @@ test('PRM-05 the capability that a call asks for is no right to the buffers of o
     async ({ call, situation, argument }) => {
       const child = await agent.fork();
       const fd = await child.agent.open(driver.profile.device, 'rdwr');
-      await becomeNobodyWith(child.agent, capability);
+      await becomeNobodyWith(child.agent, [capability]);
       const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
       attempts.push(
         await observed(`${call.name} with another user's buffer`, call.byId?.capable ?? [], () =>
@@ -272,7 +273,7 @@ test('PRM-05 who works with another user’s rights has those of that user, to w
 test('PRM-05 root has the rights of the owner to every buffer', async ({ agent, driver, ioctls }) => {
   const deciding = decidedByRights(ioctls);
   test.skip(
-    deciding.length === 0 || ioctls.abi.rootOwnsAll !== true,
+    deciding.length === 0 || ioctls.abi.ownsAll === undefined,
     'no right of root is documented for this driver',
   );
   const child = await agent.fork();
@@ -280,6 +281,31 @@ test('PRM-05 root has the rights of the owner to every buffer', async ({ agent, 
   const { device } = driver.profile;
   await expect(await byName(ioctls.through(child.agent), deciding, agent, device)).toEndAsExpected();
   await child.exit();
+});
+
+test('PRM-05 of all capabilities it is one alone that has those rights', async ({
+  agent,
+  driver,
+  ioctls,
+}) => {
+  const owning = orSkip(ioctls.abi.ownsAll, 'no capability is a right to the buffers of others');
+  const others = (await capabilitiesOfRoot(agent)).filter((capability) => capability !== owning);
+  const attempts: Expectation[] = [];
+  await ioctls.forEach(async ({ call, situation, argument }) => {
+    const named = argument({ [call.byId?.field ?? '']: situation.id ?? 0 });
+    for (const [who, capabilities, accepted] of [
+      ['who has all capabilities but that one', others, call.byId?.stranger ?? []],
+      ['who has no other', [owning], ['success']],
+    ] as const) {
+      const child = await agent.fork();
+      const fd = await child.agent.open(driver.profile.device, 'rdwr');
+      await becomeNobodyWith(child.agent, capabilities);
+      const trying = () => child.agent.ioctl(fd, call.request, named);
+      attempts.push(await observed(`${call.name} by ${who}`, accepted, trying));
+      await child.exit();
+    }
+  }, decidedByRights(ioctls));
+  await expect(attempts).toEndAsExpected();
 });
 
 test('PRM-06 root of a user namespace of one’s own has no right to the buffers of others', async ({
