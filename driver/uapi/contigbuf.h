@@ -32,7 +32,8 @@
  *  EFAULT  the argument cannot be read or written
  *  EINVAL  @size is shorter than the first version of the structure; a
  *          reserved field, an undefined flag or an unknown value was given
- *  E2BIG   @size is longer than the driver knows, and the rest is not zero
+ *  E2BIG   @size is longer than the driver knows, and the rest is not zero;
+ *          or it is longer than a page
  *  ENODEV  the device is gone (unbound); maps made before stay valid
  */
 #ifndef _UAPI_CONTIGBUF_H

@@ -39,8 +39,16 @@ test('GEO-02 the list for root says of every buffer that lives what it is, and w
 
   const mapped = await Promise.all(made.map((buffer) => buffer.map()));
   for (const buffer of made) await buffer.free();
-  const orphans = told.map((one) => ({ ...one, name: undefined, openFiles: 0, mappings: 1 }));
-  expect(await list(), 'mapped, and without names').toEqual([...before, ...orphans]);
+  const orphans = (mappings: number) =>
+    told.map((one) => ({ ...one, name: undefined, openFiles: 0, mappings }));
+  expect(await list(), 'mapped, and without names').toEqual([...before, ...orphans(1)]);
+
+  for (const mapping of mapped) await mapping.pages(1, 1).unmap();
+  expect(await list(), 'cut in two').toEqual([...before, ...orphans(2)]);
+  const child = await agent.fork();
+  expect(await list(), 'and a child’s, too').toEqual([...before, ...orphans(4)]);
+  await child.exit();
+  expect(await list(), 'when the child has gone').toEqual([...before, ...orphans(2)]);
 
   for (const mapping of mapped) await mapping.unmap();
   for (const buffer of made) await buffer.close();

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /** GEO-02, GEO-06, SHR-05, IOC-15: what a driver tells of a buffer's size, its name, places inside, and itself. */
-import { expect, orSkip, test } from '../../fixtures/index.ts';
+import { expect, observed, orSkip, test, type Expectation } from '../../fixtures/index.ts';
 import type { Fact } from '../../harness/profile/ioctls.ts';
 
-test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left', async ({
+test('GEO-02 the place of a byte inside follows from that of the first, and so do the bytes left; there is none beyond', async ({
   agent,
   ioctls,
 }) => {
   const telling = ioctls.calls.filter(({ tellsPlace }) => tellsPlace !== undefined);
   test.skip(telling.length === 0, 'no ioctl of this driver tells where a byte lies');
+  const beyond: Expectation[] = [];
   await ioctls.forEach(async ({ call, situation, argument }) => {
     const fields = orSkip(call.tellsPlace, 'tells no place');
     const bytes = orSkip(situation.bufferBytes, 'the profile does not say how large its buffer is');
@@ -27,7 +28,15 @@ test('GEO-02 the place of a byte inside follows from that of the first, and so d
         left - inside,
       ]);
     }
+    for (const offset of [bytes, bytes + 1, bytes + agent.pageBytes, 2n ** 63n, 2n ** 64n - 1n]) {
+      beyond.push(
+        await observed(`${call.name} of byte ${offset} of ${bytes}`, fields.beyond, () =>
+          agent.ioctl(situation.fd, call.request, argument({ [fields.offset]: offset })),
+        ),
+      );
+    }
   }, telling);
+  await expect(beyond).toEndAsExpected();
 });
 
 test('SHR-05 whoever is asked about a buffer tells its name, also when it was asked without one', async ({
