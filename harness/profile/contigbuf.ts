@@ -167,6 +167,7 @@ export const contigbuf: DriverProfile = {
     debuggable: true,
     freeWhileMapped: 'orphan',
     alignmentMost: 16 * MIB,
+    leavesToOthers: 1 / 16,
     namesUnusedFor: 65_536,
     file: { read: ['EINVAL'], write: ['EINVAL'], seek: ['ESPIPE'] },
   },

@@ -132,6 +132,8 @@ export interface Properties {
   freeWhileMapped: 'orphan' | 'busy';
   /** Alignments of the physical start can be asked for, up to this many bytes; absent when none can. */
   alignmentMost?: number;
+  /** Share of the machine's memory that buffers leave to everybody else; nothing is documented unless given. */
+  leavesToOthers?: number;
   /** Allocations that must pass before the name of a freed buffer is given to another one. */
   namesUnusedFor?: number;
   /** What the file says to calls that have nothing to do with buffers. */

@@ -15,6 +15,7 @@ import {
   sacrifice,
   repeat,
   test,
+  type Agent,
   type Buffers,
   type Expectation,
 } from '../../fixtures/index.ts';
@@ -31,6 +32,10 @@ const FILLED = [
 ];
 /** Of the buffers that memory is filled with. */
 const LARGE = 32 * MIB;
+/** Requests that are refused, so many that the loss of each shows. */
+const REFUSALS = 24;
+/** What is left when no large one fits any more is asked for in smaller pieces. */
+const SMALLER = [LARGE, 4 * MIB, MIB];
 /** Large buffers at least, of which one more or less says nothing. */
 const SEVERAL = 5;
 /** Of one that is enough to show in an account. */
@@ -68,6 +73,37 @@ forEachStrategy(() => {
     expect(await kernelSays('warning'), 'what the kernel logged').toEqual([]);
     await buffers.allocate({ bytes: MIB });
   });
+});
+
+test('RES-01 whatever memory is asked for, others keep the share that is documented', async ({
+  agent,
+  buffers,
+  kernelSays,
+}) => {
+  test.setTimeout(8 * test.info().timeout);
+  const share = orSkip(buffers.promises.leavesToOthers, 'the driver documents no share that it leaves');
+  for (const memory of Object.keys(buffers.promises.memories)) {
+    const before = await freeBytes(agent);
+    const child = await sacrifice(agent);
+    const own = buffers.others({ agent: child.agent });
+    const { ok: first } = await own.attempt({ bytes: agent.pageBytes, memory });
+    // What a machine does not have, GEO-03 looks at.
+    if (first !== undefined) {
+      for (const bytes of SMALLER) await fill(own, { memory }, bytes);
+      const { total, ordinary } = await memoryForOthers(agent);
+      // What they have taken since is theirs.
+      expect(ordinary, `bytes of ${total} that are left when ${memory} gives no more`).toBeGreaterThan(
+        0.75 * share * total,
+      );
+      for (let time = 0; time < REFUSALS; time++) await own.attempt({ bytes: MIB, memory });
+    }
+    await child.exit();
+    const lost = before - (await freeBytes(agent));
+    expect(lost, `bytes that ${REFUSALS} refused requests of 1 MiB of ${memory} lost`).toBeLessThan(
+      (REFUSALS * MIB) / 2,
+    );
+  }
+  expect(await kernelSays('warning'), 'what the kernel logged').toEqual([]);
 });
 
 for (const { what, anywhere, tag } of FILLED) {
@@ -274,16 +310,24 @@ async function roomyMemory(buffers: Buffers): Promise<string | undefined> {
   return undefined;
 }
 
-/** @returns how many large buffers fit */
-async function fill(own: Buffers, place: { memory?: string | undefined }): Promise<number> {
+/** @returns how many buffers fit */
+async function fill(own: Buffers, place: { memory?: string | undefined }, bytes = LARGE): Promise<number> {
   let count = 0;
   let last: Outcome = { kind: 'success', value: 0 };
   while (last.kind === 'success') {
-    last = await outcomeInASacrifice(() => own.allocate({ bytes: LARGE, ...place }));
+    last = await outcomeInASacrifice(() => own.allocate({ bytes, ...place }));
     if (last.kind === 'success') count += 1;
   }
   expect(last, 'how the last one was refused').toEqual({ kind: 'error', errno: 'ENOMEM' });
   return count;
+}
+
+/** In bytes, what can be had without CMA, which is there for buffers (Documentation/filesystems/proc.rst: meminfo). */
+async function memoryForOthers(agent: Agent): Promise<{ total: number; ordinary: number }> {
+  const meminfo = await agent.readText('/proc/meminfo');
+  const bytesOf = (name: string) => kilobytesOf(meminfo, name) * 1024;
+  const cma = meminfo.includes('CmaFree:') ? bytesOf('CmaFree') : 0;
+  return { total: bytesOf('MemTotal'), ordinary: bytesOf('MemAvailable') - cma };
 }
 
 /** The cache modes that the driver has while there is memory. */
