@@ -156,6 +156,8 @@ for (const { which, widths, tag } of WIDTHS) {
         'the driver is not told what its device can drive',
       );
       const { parameters } = moduleOf(driver.profile);
+      const { alignmentMost: alignBytes = 0 } = buffers.promises;
+      const alignment = alignBytes > 0 ? { alignBytes } : {};
       let served = 0;
       for (const bits of widths.filter((each) => each >= width.least && each <= width.most)) {
         await lifecycle.unload();
@@ -170,7 +172,16 @@ for (const { which, widths, tag } of WIDTHS) {
           }
           held.push(await buffer.map());
         }
-        if (held.length === 0) await expectRefusalsToLoseNothing(buffers, agent);
+        if (held.length === 0) {
+          await expectRefusalsToLoseNothing(buffers, agent);
+          const total = driver.profile.system.quota?.total;
+          if (total !== undefined) {
+            // Room for one, and for what it would take beside itself.
+            const limit = MIB + alignBytes;
+            await lifecycle.set(total, limit);
+            await expectRefusalsToCostNothing(buffers, { bytes: MIB, ...alignment }, limit);
+          }
+        }
         served += held.length;
         // One search for all of them.
         await buffers.whereabouts.of(held);
@@ -216,4 +227,22 @@ async function expectRefusalsToLoseNothing(buffers: Buffers, agent: Agent): Prom
   for (let time = 0; time < REFUSALS; time++) await buffers.attempt({ bytes: MIB });
   const lost = before - (await freeBytes(agent));
   expect(lost, `bytes that ${REFUSALS} refused requests of 1 MiB lost`).toBeLessThan((REFUSALS * MIB) / 2);
+}
+
+/**
+ * Nor is it charged, nor what is tried beside it for its alignment: what is left afterwards is all of the limit.
+ * @param limit in bytes, for all buffers
+ */
+async function expectRefusalsToCostNothing(
+  buffers: Buffers,
+  request: AllocationRequest,
+  limit: number,
+): Promise<void> {
+  const requests = [...Array.from({ length: REFUSALS }, () => request), { bytes: limit }];
+  for (const [before, each] of requests.entries()) {
+    const { errno } = await buffers.attempt(each);
+    expect(['ENOMEM', 'EIO'], `how ${each.bytes} bytes are refused, after ${before} refusals`).toContain(
+      errno,
+    );
+  }
 }

@@ -15,6 +15,7 @@ import type { Agent } from '../../harness/agent/client.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 
+const MIB = 1024 * 1024;
 const PAGES = 64;
 const RACERS = 8;
 const TRIES = 40;
@@ -113,6 +114,31 @@ test('RES-03 a limit holds for all memory that is taken, also beside a buffer fo
   }
 });
 
+test('RES-03 a limit refuses nothing that one kind of memory gives within it', async ({
+  agent,
+  driver,
+  lifecycle,
+}) => {
+  const { properties, system } = driver.profile;
+  const quota = orSkip(system.quota, 'the driver has no limits');
+  const own = orSkip(quota.perOpenFile, 'the driver has no limit for an open file');
+  const most = orSkip(properties.alignmentMost, 'no alignment can be asked for');
+  // So small that hardly any is aligned by chance.
+  const request = { bytes: 4 * agent.pageBytes, alignBytes: Math.min(most, MIB) };
+  await lifecycle.set(own, request.bytes);
+  const allocator = await manyOnOneFile(driver.profile, agent);
+  const giving = [];
+  for (const memory of Object.keys(properties.memories)) {
+    const { ok: buffer } = await agent.attempt(() => allocator.allocate({ ...request, memory }));
+    if (buffer !== undefined) giving.push(memory);
+    await buffer?.free();
+  }
+  test.skip(giving.length === 0, 'every kind of memory takes more than a buffer for its alignment');
+  const { ok: buffer, errno } = await agent.attempt(() => allocator.allocate(request));
+  expect(errno, `how the driver's own choice is refused where ${giving.join(', ')} would do`).toBeUndefined();
+  await buffer?.free();
+});
+
 test('RES-03 what one limit refuses does not count against the other', async ({
   agent,
   driver,
@@ -143,20 +169,27 @@ test('RES-03 what one limit refuses does not count against the other', async ({
 });
 
 test('RES-03 an allocation that finds no memory is not charged', async ({ agent, driver, lifecycle }) => {
-  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const { properties, system } = driver.profile;
+  const quota = orSkip(system.quota, 'the driver has no limits');
   const total = orSkip(quota.total, 'the driver has no limit for all');
   const memory = kilobytesOf(await agent.readText('/proc/meminfo'), 'MemTotal') * 1024;
-  await lifecycle.set(total, memory);
   const allocator = await manyOnOneFile(driver.profile, agent);
-  // Less than the limit and than there is, but never free in one piece.
+  // Less than there is, but never free in one piece.
   const bytes = Math.floor((memory * 0.9) / agent.pageBytes) * agent.pageBytes;
   const calls: Expectation[] = [];
-  for (const time of ['the first time', 'again', 'and again']) {
-    calls.push(
-      await observed(`${bytes} bytes of ${memory}, ${time}`, ['ENOMEM', 'EOVERFLOW'], () =>
-        allocator.allocate({ bytes }),
-      ),
-    );
+  for (const alignBytes of [agent.pageBytes, properties.alignmentMost ?? agent.pageBytes]) {
+    // Room for one, and for what it would take beside itself.
+    await lifecycle.set(total, bytes + alignBytes);
+    const request = alignBytes > agent.pageBytes ? { bytes, alignBytes } : { bytes };
+    for (const time of ['the first time', 'again', 'and again']) {
+      calls.push(
+        await observed(
+          `${bytes} bytes of ${memory}, aligned to ${alignBytes}, ${time}`,
+          ['ENOMEM', 'EOVERFLOW'],
+          () => allocator.allocate(request),
+        ),
+      );
+    }
   }
   await expect(calls).toEndAsExpected();
 });
