@@ -13,6 +13,8 @@ const {
   CONTIGBUF_NAMING_COOKIE: COOKIE,
   CONTIGBUF_NAMING_APERTURE: APERTURE,
 } = names;
+const { CONTIGBUF_BACKEND_PAGES: PAGES } = abi.backend;
+const { CONTIGBUF_CACHE_WC: WRITE_COMBINED } = abi.cache;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
 const O_RDWR = 2;
@@ -38,8 +40,8 @@ interface Plan {
   wrong: Act;
 }
 
-function allocating(on: Act['on'], naming: number): Act {
-  const argument = abi.alloc.encode({ size: abi.alloc.bytes, bytes: 1, naming });
+function allocating(on: Act['on'], naming: number, values: Readonly<Record<string, number>> = {}): Act {
+  const argument = abi.alloc.encode({ size: abi.alloc.bytes, bytes: 1, naming, ...values });
   return { on, request: requests.CONTIGBUF_IOC_ALLOC, argument: () => argument };
 }
 
@@ -114,6 +116,12 @@ const plans: readonly Plan[] = [
     error: 'EBUSY',
     first: COOKIE,
     wrong: allocating('first', APERTURE),
+  },
+  {
+    says: 'ALLOC of memory in a cache mode that its source never has',
+    error: 'EOPNOTSUPP',
+    first: COOKIE,
+    wrong: allocating('first', COOKIE, { backend: PAGES, cache: WRITE_COMBINED }),
   },
   { says: 'ATTACH of what is attached', error: 'EEXIST', first: COOKIE, wrong: attaching('first', COOKIE) },
   {

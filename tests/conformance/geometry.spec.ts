@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /** GEO: where buffers lie in physical memory, and how far their mappings reach. */
-import { expect, forEachStrategy, test } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, orSkip, test } from '../../fixtures/index.ts';
 import { size } from '../../harness/judge/judges.ts';
 
 const KIB = 1024;
@@ -58,4 +58,29 @@ forEachStrategy(() => {
     }
     await expect(mappings).toBePhysicallyDisjoint();
   });
+});
+
+test('GEO-07 nor do aligned buffers and what lies behind them', async ({ buffers }) => {
+  const { promises } = buffers;
+  const most = orSkip(promises.alignmentMost, 'the driver takes no alignment');
+  // More than any allocator's own.
+  const alignBytes = Math.min(most, 2 * MIB);
+  const kinds = Object.entries(promises.memories).filter(([, { anyAlignment }]) => anyAlignment === true);
+  for (const memory of [undefined, ...kinds.map(([name]) => name)]) {
+    const request = { bytes: alignBytes + MIB, alignBytes, ...(memory === undefined ? {} : { memory }) };
+    const aligned = [];
+    const others = [];
+    for (let pair = 0; pair < 4; pair++) {
+      const { ok: buffer } = await buffers.attempt(request);
+      if (buffer !== undefined) aligned.push(await buffer.map());
+      // Its neighbour, if anything is.
+      others.push(await (await buffers.allocate({ bytes: MIB })).map());
+    }
+    await expect([...aligned, ...others]).toBePhysicallyDisjoint();
+    for (const mapped of aligned) await expect(mapped).toBePhysicallyAligned(alignBytes);
+    for (const mapped of [...aligned, ...others]) {
+      await mapped.unmap();
+      await mapped.buffer.release();
+    }
+  }
 });
