@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /**
  * What drivers ask of the kernel's DMA API, told by the kernel itself (include/trace/events/dma.h, Linux 6.12 and
- * later): which memory is handed over between the CPU and which device. In emulation nothing else shows whether
- * caches would have been cleaned, since there are none.
+ * later): which memory is handed over between the CPU and which device, and what of the API is taken and given back. In
+ * emulation nothing else shows whether caches would have been cleaned, since there are none, nor that addresses are
+ * left taken that an IOMMU has few of.
  */
 import type { Agent } from '../agent/client.ts';
 import { attempt } from '../agent/errors.ts';
@@ -10,16 +11,26 @@ import { LabError } from '../errors.ts';
 import type { HandOver } from '../judge/observation.ts';
 
 const TRACING = '/sys/kernel/debug/tracing';
-/** By one range, by a list of them, and what is mapped for a device is handed over to it. */
-const EVENTS = [
-  ...[
-    'dma_sync_single_for_cpu',
-    'dma_sync_single_for_device',
-    'dma_sync_sg_for_cpu',
-    'dma_sync_sg_for_device',
-  ],
-  ...['dma_map_page', 'dma_map_phys', 'dma_map_sg'],
-];
+/** By one range, and by a list of them. */
+const SYNCS = ['single_for_cpu', 'single_for_device', 'sg_for_cpu', 'sg_for_device'].map(
+  (how) => `dma_sync_${how}`,
+);
+/** What is mapped for a device is handed over to it; each kernel has one of the first two. */
+const MAPS = ['dma_map_page', 'dma_map_phys', 'dma_map_sg'];
+/** What is to be given back, for everything that can be taken. */
+const PAIRS = {
+  'mapped ranges': { taken: ['dma_map_page', 'dma_map_phys'], given: ['dma_unmap_page', 'dma_unmap_phys'] },
+  'mapped lists': { taken: ['dma_map_sg'], given: ['dma_unmap_sg'] },
+  'pieces of memory': {
+    taken: ['dma_alloc', 'dma_alloc_pages'],
+    given: ['dma_free', 'dma_free_pages'],
+  },
+};
+const HAND_OVERS = new Set([...SYNCS, ...MAPS]);
+const EVENTS = new Set([
+  ...HAND_OVERS,
+  ...Object.values(PAIRS).flatMap(({ taken, given }) => [...taken, ...given]),
+]);
 /** More than a check makes the kernel say; it is as much again for each processor. */
 const KILOBYTES = 256;
 
@@ -63,9 +74,21 @@ export class DmaEvents {
    * @throws LabError `TRACE` when the kernel lost some of it or says it in words that are not known
    */
   async during(work: () => Promise<unknown>): Promise<HandOver[]> {
+    return handOversIn(await this.#traced(work));
+  }
+
+  /**
+   * How often each kind of thing was taken, and given back, meanwhile.
+   * @throws LabError `TRACE` when the kernel lost some of it
+   */
+  async balanceOf(work: () => Promise<unknown>): Promise<Taken> {
+    return takenIn(await this.#traced(work));
+  }
+
+  async #traced(work: () => Promise<unknown>): Promise<string> {
     await this.#agent.writeText(`${TRACING}/trace`, ' ', 'wronly,truncate');
     await work();
-    return handOversIn(await this.#agent.readText(`${TRACING}/trace`));
+    return this.#agent.readText(`${TRACING}/trace`);
   }
 
   async end(): Promise<void> {
@@ -74,23 +97,51 @@ export class DmaEvents {
   }
 }
 
+/** How often, of each kind of thing that a driver can have of the DMA API. */
+export type Taken = Record<string, { taken: number; given: number }>;
+
 /** @param trace as the kernel writes it. @throws LabError `TRACE` */
-export function handOversIn(trace: string): HandOver[] {
+export function takenIn(trace: string): Taken {
+  const names = eventsIn(trace).map(({ name }) => name);
+  const count = (these: readonly string[]) => names.filter((name) => these.includes(name)).length;
+  return Object.fromEntries(
+    Object.entries(PAIRS).map(([kind, { taken, given }]) => [
+      kind,
+      { taken: count(taken), given: count(given) },
+    ]),
+  );
+}
+
+/** @throws LabError `TRACE` when the kernel lost some, or tells of what nobody asked for */
+function eventsIn(trace: string): { name: string; line: string }[] {
   const lost = /LOST \d+ EVENTS/.exec(trace)?.[0];
   if (lost !== undefined) throw new LabError('TRACE', `the kernel's trace of the DMA API has ${lost}`);
+  const lines = trace.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.map((line) => {
+    const name = /: (\w+): /.exec(line)?.[1] ?? '';
+    if (!EVENTS.has(name)) throw notKnown(line);
+    return { name, line };
+  });
+}
+
+/** @param trace as the kernel writes it. @throws LabError `TRACE` */
+export function handOversIn(trace: string): HandOver[] {
   // What is mapped without looking at caches is not handed over (Documentation/core-api/dma-attributes.rst).
-  const lines = trace
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#') && !/\battrs=\S*SKIP_CPU_SYNC/.test(line));
+  const lines = eventsIn(trace)
+    .filter(({ name, line }) => HAND_OVERS.has(name) && !/\battrs=\S*SKIP_CPU_SYNC/.test(line))
+    .map(({ line }) => line);
   return lines.map((line) => {
     const [, how = '', device = '', direction = '', rest = ''] =
       /: dma_(\w+): (\S+) dir=(\w+) (.*)$/.exec(line) ?? [];
     const ranges = rangesIn(rest);
     const known = DIRECTIONS[direction];
-    if (known === undefined || ranges.length === 0)
-      throw new LabError('TRACE', `an event of the DMA API in words that are not known: ${line.trim()}`);
+    if (known === undefined || ranges.length === 0) throw notKnown(line);
     return { device, to: how.endsWith('_for_cpu') ? 'cpu' : 'device', direction: known, ranges };
   });
+}
+
+function notKnown(line: string): LabError {
+  return new LabError('TRACE', `an event of the DMA API in words that are not known: ${line.trim()}`);
 }
 
 function rangesIn(text: string): HandOver['ranges'] {

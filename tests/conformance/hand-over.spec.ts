@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * CAC-05, ZER-04: memory that the CPU has in its caches is handed over to the devices that have the buffer, and
+ * CAC-05, ZER-04, LIF-10: memory that the CPU has in its caches is handed over to the devices that have the buffer, and
  * back, as the kernel's DMA API tells (include/trace/events/dma.h). Documentation/core-api/dma-api.rst, part Id;
  * drivers/dma-buf/dma-buf.c, "CPU Access to DMA Buffer Objects".
  */
@@ -21,6 +21,7 @@ const ways: { read: boolean; write: boolean; direction: Direction }[] = [
   { read: true, write: true, direction: 'both' },
 ];
 
+const TELLS_NOTHING = 'the kernel tells nothing of its DMA API (trace events, Linux 6.12)';
 const SNOOPS = 'the device sees what the CPU has in its caches';
 const wholly = { to: 'device', direction: 'both' } as const;
 
@@ -174,11 +175,46 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
     }
     expect(looked, 'kinds of memory that were looked at').toBeGreaterThan(0);
   });
+
+  test('LIF-10 what a buffer and its importers take of the DMA API is given back with them', async ({
+    agent,
+    buffers,
+    viewer,
+    dmaEvents,
+  }) => {
+    const events = orSkip(dmaEvents, TELLS_NOTHING);
+    const bytes = PAGES * buffers.pageBytes;
+    let taken = 0;
+    for (const memory of [undefined, ...Object.keys(buffers.promises.memories)]) {
+      for (const cache of [undefined, ...buffers.promises.cacheModes]) {
+        const request = { bytes, ...(memory && { memory }), ...(cache && { cache }) };
+        const { ok: probe } = await buffers.attempt(request);
+        await probe?.release();
+        // What this machine does not have, GEO-03 and CAC-01 look at.
+        if (probe === undefined) continue;
+        const balance = await events.balanceOf(async () => {
+          const buffer = await buffers.allocate(request);
+          const file = await agent.open(viewer, 'rdwr');
+          await importing(agent, file, buffer.allocated.fd);
+          await agent.close(file);
+          await buffer.release();
+        });
+        const what = `taken and given back for memory ${memory ?? 'of any kind'}, ${cache ?? 'in any mode'}`;
+        expect(balance, what).toEqual(
+          Object.fromEntries(
+            Object.entries(balance).map(([kind, { taken: times }]) => [kind, { taken: times, given: times }]),
+          ),
+        );
+        taken += Object.values(balance).reduce((sum, { taken: times }) => sum + times, 0);
+      }
+    }
+    expect(taken, 'things that were taken of the DMA API').toBeGreaterThan(0);
+  });
 });
 
 /** Cached memory, and the events of a kernel that has something to do when such memory is handed over. */
 async function watched(agent: Agent, buffers: Buffers, viewer: string, told: DmaEvents | undefined) {
-  const events = orSkip(told, 'the kernel tells nothing of its DMA API (trace events, Linux 6.12)');
+  const events = orSkip(told, TELLS_NOTHING);
   test.skip(!buffers.promises.cacheModes.includes('cached'), 'memory cannot be asked to be cached');
   const buffer = await buffers.allocate({ bytes: PAGES * buffers.pageBytes, cache: 'cached' });
   const file = await agent.open(viewer, 'rdwr');

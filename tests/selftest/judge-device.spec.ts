@@ -3,11 +3,16 @@
 import { expect, test } from '@playwright/test';
 import { judgeHandOver, judgeMemoryTypes, judgeReach } from '../../harness/judge/judges.ts';
 import type { Finding, HandingOver, HandOver, MemoryTypes } from '../../harness/judge/observation.ts';
-import { handOversIn } from '../../harness/witness/dma-events.ts';
+import { handOversIn, takenIn } from '../../harness/witness/dma-events.ts';
 import { observed, placed } from './data/judge/placements.ts';
 
 const bits = (count: number) => ({ what: `${count} address bits`, start: 0, end: 2 ** count });
 const blamed = (findings: readonly Finding[]) => findings.map(({ blame, rule }) => `${blame}: ${rule}`);
+
+/** As the kernel writes it (Documentation/trace/events.rst). */
+function event(words: string): string {
+  return ` agent-130     [000] .....     8.623685: ${words}`;
+}
 
 test.describe('what a device reaches', () => {
   test('a buffer below the border is in reach, to its last byte', () => {
@@ -124,6 +129,26 @@ test.describe('memory that is handed over', () => {
     const buffer = { address: 0x5fe2_1000, bytes: 0x4000 };
     const [finding] = judgeHandOver({ ...handing([handOver()]), buffer });
     expect(finding?.message).toContain('what is no part of the buffer (16 KiB at 0x5fe2_1000)');
+  });
+
+  test('what was taken of the kernel and what was given back is counted', () => {
+    const mapped = 'contigbuf dir=BIDIRECTIONAL dma_addr=457a4000 size=16384';
+    const trace = [
+      '# tracer: nop',
+      event(`dma_map_page: ${mapped} phys_addr=457a4000 attrs=NO_WARN`),
+      event(
+        'dma_map_sg: vgem dir=BIDIRECTIONAL dma_addrs={0x457a4000} sizes={0x4000} phys_addrs={0x457a4000}',
+      ),
+      event(`dma_unmap_page: ${mapped} attrs=`),
+      event('dma_alloc: contigbuf dma_addr=5fe20000 size=16384 virt_addr=ffff80000a000000 flags=GFP_KERNEL'),
+      event('dma_sync_single_for_cpu: contigbuf dir=BIDIRECTIONAL dma_addr=5fe20000 size=16384'),
+    ];
+    expect(takenIn(trace.join('\n'))).toEqual({
+      'mapped ranges': { taken: 1, given: 1 },
+      'mapped lists': { taken: 1, given: 0 },
+      'pieces of memory': { taken: 1, given: 0 },
+    });
+    expect(() => takenIn(event('dma_fence_init: driver=vgem'))).toThrow('in words that are not known');
   });
 
   test('the kernel’s words are read, those that are not known are the lab’s trouble', () => {
