@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /**
- * ZER-04, CAC-07, GEO-11: the buffer as a device has it, which goes through no page table and no cache of
+ * ZER-04, CAC-07, GEO-09, GEO-11: the buffer as a device has it, which goes through no page table and no cache of
  * the CPU's. Documentation/core-api/dma-api.rst; kernel/dma/direct.c: dma_coherent_ok().
  */
 import { randomBytes } from 'node:crypto';
@@ -144,6 +144,33 @@ forEachStrategy(() => {
       await buffer.release();
     }
   });
+});
+
+test('GEO-09 memory of every kind lies where the driver says that a device finds it', async ({
+  buffers,
+  device,
+}) => {
+  const { pageBytes, promises } = buffers;
+  test.skip(!promises.tellsAddresses, 'the driver tells no addresses');
+  const places = [0, pageBytes, 3 * pageBytes - DEVICE_BYTES];
+  for (const kind of everyKind(promises)) {
+    const { ok: buffer } = await buffers.attempt({ bytes: 3 * pageBytes, ...kind });
+    // What this machine does not have is refused, which GEO-03 and CAC-01 look at.
+    if (buffer === undefined) continue;
+    const { deviceAddress, physicalAddress } = buffer.allocated;
+    const start = orSkip(deviceAddress ?? physicalAddress, 'the driver does not say where this buffer lies');
+    const { mapping } = await buffer.map();
+    const written = places.map(() => randomBytes(DEVICE_BYTES));
+    for (const [index, bytes] of written.entries()) await mapping.poke(places[index] ?? 0, bytes);
+    const taken = await device.take(places.map((place) => start + place));
+    const { memory = 'memory', cache = 'any mode' } = kind;
+    expect(
+      taken.map((bytes) => bytes.toString('hex')),
+      `what the device reads of ${memory} in ${cache}`,
+    ).toEqual(written.map((bytes) => bytes.toString('hex')));
+    await mapping.unmap();
+    await buffer.release();
+  }
 });
 
 for (const { which, widths, tag } of WIDTHS) {
