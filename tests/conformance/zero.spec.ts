@@ -102,7 +102,8 @@ for (const { kills, tag } of KILLED) {
         }
       });
       await expect(balance).toBalance();
-      test.info().annotations.push({ type: 'met', description: `${met} allocations that were not over when they were killed` });
+      const description = `${met} allocations that were not over when they were killed`;
+      test.info().annotations.push({ type: 'met', description });
       test.skip(met === 0, 'each allocation was over before it was killed');
     },
   );
