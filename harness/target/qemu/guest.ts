@@ -213,7 +213,13 @@ export class Guest {
 export function commandLine(folder: Pick<RunFolder, 'file'>, options: GuestOptions): string[] {
   const { machine, accelerator } = options;
   const hangs = hangArguments(hangLimits[accelerator]);
-  const append = [...machine.consoleArguments, ...KERNEL_ARGUMENTS, ...hangs, ...options.append];
+  const append = [
+    ...machine.consoleArguments,
+    ...(accelerator === 'tcg' ? (machine.whenEmulated ?? []) : []),
+    ...KERNEL_ARGUMENTS,
+    ...hangs,
+    ...options.append,
+  ];
   return [
     ...['-name', 'bufrig', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none'],
     ...machineArguments(options),
