@@ -2,8 +2,9 @@
 /** The wire: lines in order, nothing lost, nothing guessed, and no wait for ever. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent } from '../../harness/agent/client.ts';
 import {
   AgentDied,
@@ -95,6 +96,32 @@ test('does not wedge a client that sends everything before it reads anything', a
     .split('\n')
     .map((line) => decodeMessage(line).n);
   expect(numbers).toEqual(Array.from({ length: requests + 1 }, (_, n) => n));
+});
+
+test('a signal that somebody sends in the midst of an answer has nothing said twice', async ({
+  agentProgram,
+}) => {
+  const child = spawn(agentProgram, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const written = async () =>
+    Number(/^wchar: (\d+)$/m.exec(await readFile(`/proc/${child.pid}/io`, 'utf8'))?.[1]);
+  // The answers are more than is taken while nobody reads them.
+  child.stdin.write('help\n'.repeat(100));
+  await expect
+    .poll(async () => {
+      const before = await written();
+      await sleep(50);
+      return before > 32 * 1024 && (await written()) === before;
+    })
+    .toBe(true);
+  child.kill('SIGBUS');
+  const [said, [, signal]] = await Promise.all([child.stdout.toArray(), once(child, 'exit')]);
+  expect(signal).toBe('SIGBUS');
+  const numbers = said
+    .join('')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => decodeMessage(line).n);
+  expect(numbers).toEqual(Array.from(numbers, (_, n) => n));
 });
 
 test('carries any file name', async ({ agent, folder }) => {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 static char *buffer;
 static size_t capacity, used;
 static size_t line_start;	/* before this, answers are finished */
+static volatile sig_atomic_t flushing;	/* some of them may be on their way already */
 static uint64_t oldest;		/* when the first of them was */
 static unsigned long line_number;
 static bool failed;
@@ -309,6 +311,7 @@ void reply_flush(void)
 {
 	size_t written = 0;
 
+	flushing = 1;
 	while (written < line_start) {
 		struct pollfd streams[] = {
 			{ .fd = STDOUT_FILENO, .events = POLLOUT },
@@ -331,10 +334,14 @@ void reply_flush(void)
 			_exit(4);	/* nobody reads any more */
 	}
 	reply_drop_finished();
+	flushing = 0;
 }
 
+/* In a signal's handler, too. A signal that somebody sent may come between the writing and the dropping. */
 void reply_last_words(void)
 {
+	if (flushing)
+		return;
 	write_all(STDOUT_FILENO, buffer, line_start);
 	reply_drop_finished();
 }
