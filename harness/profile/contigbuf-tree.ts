@@ -3,7 +3,7 @@
 import type { Agent } from '../agent/client.ts';
 import { entriesOf } from '../agent/directory.ts';
 import { LabError } from '../errors.ts';
-import type { Reach } from '../judge/observation.ts';
+import type { BusReach } from './system.ts';
 
 /** Of the device, where it is in the tree. */
 const NODE = '/sys/class/contigbuf/contigbuf/device/of_node';
@@ -16,22 +16,26 @@ export async function snoops(agent: Agent): Promise<boolean> {
 }
 
 /**
- * The memory that the bus above it reaches, if its `dma-ranges` says so: one range, without an offset between the bus
- * and the CPU (Devicetree Specification, 2.3.9).
+ * The memory that the bus above it reaches, if its `dma-ranges` says so: one range (Devicetree Specification, 2.3.9).
  * @throws LabError `DEVICE_TREE` for a bus that is otherwise
  */
-export async function busReach(agent: Agent): Promise<Reach | undefined> {
+export async function busReach(agent: Agent): Promise<BusReach | undefined> {
   const ranges = await property(agent, `${NODE}/../dma-ranges`);
   // Without the property nothing is said, and without a value the bus is its parent's.
   if (ranges === undefined || ranges.length === 0) return undefined;
   const [onBus, start, bytes] = [0, 8, 16].map((at) =>
     ranges.length === 24 ? ranges.readBigUInt64BE(at) : 0n,
   );
-  if (start === undefined || !bytes || onBus !== start)
+  if (onBus === undefined || start === undefined || !bytes)
     throw new LabError('DEVICE_TREE', `dma-ranges above the device is ${ranges.toString('hex')}`, {
-      hint: 'three numbers of two cells each: where on the bus, where in memory (the same), how long',
+      hint: 'one range, three numbers of two cells each: where on the bus, where in memory, how long',
     });
-  return { what: 'what the bus reaches (dma-ranges)', start: Number(start), end: Number(start + bytes) };
+  return {
+    what: 'what the bus reaches (dma-ranges)',
+    start: Number(start),
+    end: Number(start + bytes),
+    onBus: Number(onBus),
+  };
 }
 
 /** Why the device has no memory that is set aside for it, and that the driver has to divide by itself. */

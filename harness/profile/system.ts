@@ -5,6 +5,12 @@ import type { Agent } from '../agent/client.ts';
 import type { Reach } from '../judge/observation.ts';
 import type { CacheMode, StrategyName } from './profile.ts';
 
+/** What a device reaches over its bus, on which it may lie elsewhere than at the CPU's addresses. */
+export interface BusReach extends Reach {
+  /** The bus's address of the first byte. */
+  onBus: number;
+}
+
 export interface SystemView {
   /** The most that the device node's mode may allow, for example `0o660`. */
   nodeMode: number;
@@ -27,7 +33,7 @@ export interface SystemView {
    * What of the machine's memory the device's bus reaches, found out from the machine and without asking the driver;
    * undefined where it reaches all. Every device's does unless given.
    */
-  busReach?: (agent: Agent) => Promise<Reach | undefined>;
+  busReach?: (agent: Agent) => Promise<BusReach | undefined>;
   /** How a device is taken from the driver and given back, where that can be done. */
   binding?: Binding;
   /** How several devices are had at once. */

@@ -66,8 +66,9 @@ const debug: QemuSpec = {
 const roomy: QemuSpec = { ...standard, memoryMiB: 1536, append: ['cma=512M'] };
 
 /**
- * What a device tree can say of the driver's device: memory set aside for it, the upper 256 MiB of a GiB, with pages of
- * the kernel's or without, or as a pool of the DMA API; that it sees the CPU's caches; that it reaches half the memory.
+ * What a device tree can say of the driver's device: memory set aside for it, in the upper 256 MiB of a GiB, with pages of
+ * the kernel's or without, or as a pool of the DMA API; that it sees the CPU's caches; that it reaches half the memory,
+ * at addresses of its own.
  */
 const treesOn = (base: QemuSpec): QemuSpec[] =>
   ['reserved', 'reserved-no-map', 'reserved-cma', 'coherent', 'narrow-bus'].map((name) => ({

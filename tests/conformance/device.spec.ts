@@ -16,7 +16,8 @@ import {
   type Buffers,
 } from '../../fixtures/index.ts';
 import type { Contents } from '../../harness/judge/observation.ts';
-import type { AllocationRequest, Properties } from '../../harness/profile/profile.ts';
+import type { AllocatedBuffer, AllocationRequest, Properties } from '../../harness/profile/profile.ts';
+import type { BusReach } from '../../harness/profile/system.ts';
 import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 
 const KIB = 1024;
@@ -43,6 +44,21 @@ function everyKind({ memories, cacheModes }: Properties): Pick<AllocationRequest
     ...Object.keys(memories).map((memory) => ({ memory })),
     ...cacheModes.map((cache) => ({ cache })),
   ];
+}
+
+/** Where a buffer begins in memory, by what the driver says of where its device, or the CPU, finds it. */
+function toldPlace(
+  { deviceAddress, physicalAddress }: AllocatedBuffer,
+  bus: BusReach | undefined,
+): number | undefined {
+  if (bus === undefined || deviceAddress === undefined) return deviceAddress ?? physicalAddress;
+  const behind = deviceAddress - bus.onBus;
+  expect(
+    behind,
+    'bytes by which the device’s address lies behind where its bus has memory',
+  ).toBeGreaterThanOrEqual(0);
+  expect(behind, 'bytes by which it lies behind that').toBeLessThan(bus.end - bus.start);
+  return bus.start + behind;
 }
 
 forEachStrategy(() => {
@@ -87,10 +103,13 @@ forEachStrategy(() => {
   });
 
   test('CAC-07 data goes from CPU to device and back, at any place and beside other data', async ({
+    agent,
     buffers,
     device,
+    driver,
     pageTables,
   }) => {
+    const bus = await driver.profile.system.busReach?.(agent);
     const { pageBytes, promises } = buffers;
     // What is aligned better than the allocator does it lies somewhere inside of what that gave.
     const { alignmentMost = 1 } = promises;
@@ -103,7 +122,7 @@ forEachStrategy(() => {
       const frames = await pageTables(mapped);
       // Where the driver says that a device finds it; else where it is.
       const { physicalAddress, deviceAddress } = buffer.allocated;
-      const told = deviceAddress ?? physicalAddress;
+      const told = toldPlace(buffer.allocated, bus);
       // No machine's physical addresses have more bits (Documentation/arch/arm64/memory.rst, x86/x86_64/5level-paging.rst).
       for (const address of [physicalAddress, deviceAddress])
         expect(address ?? 0, 'address that the driver tells').toBeLessThan(2 ** 52);
@@ -147,18 +166,20 @@ forEachStrategy(() => {
 });
 
 test('GEO-09 memory of every kind lies where the driver says that a device finds it', async ({
+  agent,
   buffers,
   device,
+  driver,
 }) => {
   const { pageBytes, promises } = buffers;
   test.skip(!promises.tellsAddresses, 'the driver tells no addresses');
+  const bus = await driver.profile.system.busReach?.(agent);
   const places = [0, pageBytes, 3 * pageBytes - DEVICE_BYTES];
   for (const kind of everyKind(promises)) {
     const { ok: buffer } = await buffers.attempt({ bytes: 3 * pageBytes, ...kind });
     // What this machine does not have is refused, which GEO-03 and CAC-01 look at.
     if (buffer === undefined) continue;
-    const { deviceAddress, physicalAddress } = buffer.allocated;
-    const start = orSkip(deviceAddress ?? physicalAddress, 'the driver does not say where this buffer lies');
+    const start = orSkip(toldPlace(buffer.allocated, bus), 'the driver does not say where this buffer lies');
     const { mapping } = await buffer.map();
     const written = places.map(() => randomBytes(DEVICE_BYTES));
     for (const [index, bytes] of written.entries()) await mapping.poke(places[index] ?? 0, bytes);
