@@ -94,6 +94,28 @@ static int allocate_from_cma(struct contigbuf_buffer *buffer, long count)
 	return 0;
 }
 
+/*
+ * What cannot be had is refused before anything is moved out of its way. Who asks
+ * at the same time is let pass, too, and a source may take more than it was asked
+ * for: what is left in the end decides.
+ */
+static int allocate_ordinary(const struct contigbuf_backend_ops *ops,
+			     struct contigbuf_buffer *buffer, long count)
+{
+	int err;
+
+	if (would_starve(count))
+		return -ENOMEM;
+	err = ops->allocate(buffer);
+	if (err)
+		return err;
+	if (would_starve(0)) {
+		ops->release(buffer);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 static int allocate_from(const struct contigbuf_backend_ops *ops,
 			 struct contigbuf_buffer *buffer)
 {
@@ -105,7 +127,7 @@ static int allocate_from(const struct contigbuf_backend_ops *ops,
 	/* Single pages never come from CMA. */
 	if (ops == &contigbuf_backend_dma && count > 1 && count <= cma)
 		return allocate_from_cma(buffer, count);
-	return would_starve(count) ? -ENOMEM : ops->allocate(buffer);
+	return allocate_ordinary(ops, buffer, count);
 }
 
 /**
