@@ -91,7 +91,10 @@ static int contig_allocate(struct contigbuf_buffer *buffer)
 	struct page *pages;
 	int err;
 
-	mutex_lock(&search_lock);
+	/* Another's search may take long: who is killed does not wait for it. */
+	err = mutex_lock_killable(&search_lock);
+	if (err)
+		return err;
 	err = search(count, step, last, gfp, &pfn);
 	mutex_unlock(&search_lock);
 	if (err)
