@@ -58,6 +58,10 @@ static int search_zone(struct zone *zone, unsigned long count,
 	return -ENOMEM;
 }
 
+/*
+ * Not in what is kept movable (ZONE_MOVABLE), which a buffer never is: its memory
+ * could not be unplugged any more. Nor in what the kernel does not map.
+ */
 static int search(unsigned long count, unsigned long step, unsigned long last,
 		  gfp_t gfp, unsigned long *found)
 {
@@ -65,9 +69,9 @@ static int search(unsigned long count, unsigned long step, unsigned long last,
 	int node, i, err;
 
 	for_each_online_node(node) {
-		for (i = MAX_NR_ZONES - 1; i >= 0; i--) {
+		for (i = gfp_zone(gfp); i >= 0; i--) {
 			zone = &NODE_DATA(node)->node_zones[i];
-			if (!managed_zone(zone) || is_highmem(zone))
+			if (!managed_zone(zone))
 				continue;
 			err = search_zone(zone, count, step, last, gfp, found);
 			if (err != -ENOMEM)
