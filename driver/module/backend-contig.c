@@ -91,7 +91,7 @@ static int contig_allocate(struct contigbuf_buffer *buffer)
 				   ULONG_MAX >> 1);
 	/* The zone is given by the range, so its modifiers have no place here. */
 	gfp_t gfp = contigbuf_gfp(device) & ~(__GFP_DMA | __GFP_DMA32);
-	unsigned long pfn = 0;
+	unsigned long pfn = 0, i;
 	struct page *pages;
 	int err;
 
@@ -105,6 +105,9 @@ static int contig_allocate(struct contigbuf_buffer *buffer)
 		return err;
 
 	pages = pfn_to_page(pfn);
+	/* KASAN may have tagged each free block of the range differently. */
+	for (i = 0; i < count; i++)
+		page_kasan_tag_reset(pages + i);
 	buffer->memory.pages = pages;
 	buffer->vaddr = page_address(pages);
 	buffer->phys = PFN_PHYS(pfn);
