@@ -5,6 +5,8 @@
  *
  * The rules, all under device->lock:
  *  - An id in the table has at least one attachment, and holds one reference.
+ *  - An attachment that ATTACH is still at is in the buffer's list only. It keeps
+ *    the id from going with others, and nobody but that call takes it away.
  *  - An attachment of a file bound to one buffer (CONTIGBUF_NAMING_FD) holds a
  *    reference, and so can outlive the id.
  *  - Every other attachment holds none and goes with the id.
@@ -66,7 +68,8 @@ static unsigned int unname_locked(struct contigbuf_buffer *buffer)
 	contigbuf_leave_aperture(buffer);
 	list_for_each_entry_safe(attachment, next, &buffer->attachments,
 				 in_buffer)
-		if (attachment->file->naming != CONTIGBUF_NAMING_FD)
+		if (attachment->file->naming != CONTIGBUF_NAMING_FD &&
+		    contigbuf_is_visible(attachment))
 			refs += unlink_locked(attachment);
 	return refs + 1;
 }
@@ -167,16 +170,15 @@ void contigbuf_unreserve_name(struct contigbuf_buffer *buffer)
 	mutex_unlock(&device->lock);
 }
 
-/* The device went while the name was on its way to the caller: as if it had gone right after. */
-static void abandon_name_locked(struct contigbuf_attachment *attachment)
+/*
+ * The name may have gone while it was on its way to the caller: as if it had gone
+ * right after. Only a bound file keeps the buffer without it.
+ */
+static void link_if_named_locked(struct contigbuf_attachment *attachment)
 {
-	struct contigbuf_buffer *buffer = attachment->buffer;
 	struct contigbuf_file *file = attachment->file;
 
-	contigbuf_leave_aperture(buffer);
-	xa_release(&buffer->device->ids, buffer->id);
-	buffer->id = 0;
-	if (file->naming == CONTIGBUF_NAMING_FD) {
+	if (attachment->buffer->id || file->naming == CONTIGBUF_NAMING_FD) {
 		link_locked(attachment);
 	} else {
 		file->users--;
@@ -198,25 +200,43 @@ void contigbuf_publish(struct contigbuf_attachment *attachment)
 
 	mutex_lock(&device->lock);
 	if (device->dead) {
-		abandon_name_locked(attachment);
+		contigbuf_leave_aperture(buffer);
+		xa_release(&device->ids, buffer->id);
+		buffer->id = 0;
 	} else {
 		/* Needs no memory: the entry is there. */
 		xa_store(&device->ids, buffer->id, buffer, GFP_KERNEL);
 		contigbuf_buffer_get(buffer);
-		link_locked(attachment);
 	}
+	link_if_named_locked(attachment);
 	mutex_unlock(&device->lock);
 }
 
+/* Also by an ATTACH that another thread is at. */
+static bool is_attached_locked(const struct contigbuf_buffer *buffer,
+			       const struct contigbuf_file *file)
+{
+	const struct contigbuf_attachment *attachment;
+
+	list_for_each_entry(attachment, &buffer->attachments, in_buffer)
+		if (attachment->file == file)
+			return true;
+	return false;
+}
+
 /**
- * contigbuf_attach - attach a buffer by id
- * @attachment: with @file and @read_only set; consumed on success
+ * contigbuf_attach_begin - prepare to attach a buffer by id
+ * @attachment: with @file and @read_only set; @buffer is set on success, held
+ *	for the caller
  * @attach: the request; its results are set on success
+ *
+ * Nobody sees the attachment yet, but the id stays unless it is freed. Followed by
+ * contigbuf_attach_end() or contigbuf_attach_cancel().
  *
  * Returns 0, or an error as listed with struct contigbuf_attach.
  */
-int contigbuf_attach(struct contigbuf_attachment *attachment,
-		     struct contigbuf_attach *attach)
+int contigbuf_attach_begin(struct contigbuf_attachment *attachment,
+			   struct contigbuf_attach *attach)
 {
 	struct contigbuf_file *file = attachment->file;
 	struct contigbuf_buffer *buffer;
@@ -232,7 +252,7 @@ int contigbuf_attach(struct contigbuf_attachment *attachment,
 	if (!buffer->shared && !contigbuf_is_owner(buffer))
 		goto unlock;
 	err = file->naming == CONTIGBUF_NAMING_FD ? -EBUSY : -EEXIST;
-	if (contigbuf_attachment_of(file, buffer))
+	if (is_attached_locked(buffer, file))
 		goto unlock;
 	err = claim_locked(file, attach->naming);
 	if (err)
@@ -244,10 +264,62 @@ int contigbuf_attach(struct contigbuf_attachment *attachment,
 	}
 	attach->allocated = buffer->length;
 	attachment->buffer = buffer;
-	link_locked(attachment);
+	contigbuf_buffer_get(buffer);
+	list_add(&attachment->in_buffer, &buffer->attachments);
+	INIT_LIST_HEAD(&attachment->in_file);
 unlock:
 	mutex_unlock(&file->device->lock);
 	return err;
+}
+
+/**
+ * contigbuf_attach_end - make an attachment visible
+ * @attachment: from contigbuf_attach_begin(); consumed
+ *
+ * Cannot fail, since the caller has been told of it already.
+ */
+void contigbuf_attach_end(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_buffer *buffer = attachment->buffer;
+	struct contigbuf_device *device = buffer->device;
+
+	mutex_lock(&device->lock);
+	list_del(&attachment->in_buffer);
+	link_if_named_locked(attachment);
+	mutex_unlock(&device->lock);
+	contigbuf_buffer_put(buffer);
+}
+
+static bool is_in_aperture_locked(const struct contigbuf_buffer *buffer)
+{
+	const struct contigbuf_attachment *attachment;
+
+	list_for_each_entry(attachment, &buffer->attachments, in_buffer)
+		if (attachment->file->naming == CONTIGBUF_NAMING_APERTURE)
+			return true;
+	return false;
+}
+
+/**
+ * contigbuf_attach_cancel - leave nothing of an attachment
+ * @attachment: from contigbuf_attach_begin(); the caller frees it
+ */
+void contigbuf_attach_cancel(struct contigbuf_attachment *attachment)
+{
+	struct contigbuf_buffer *buffer = attachment->buffer;
+	struct contigbuf_device *device = buffer->device;
+	unsigned int refs = 1;
+
+	mutex_lock(&device->lock);
+	list_del(&attachment->in_buffer);
+	attachment->file->users--;
+	if (!is_in_aperture_locked(buffer))
+		contigbuf_leave_aperture(buffer);
+	/* Everybody else may have detached it meanwhile. */
+	if (list_empty(&buffer->attachments))
+		refs += unname_locked(buffer);
+	mutex_unlock(&device->lock);
+	put_many(buffer, refs);
 }
 
 /**

@@ -37,7 +37,7 @@ static int buffers_show(struct seq_file *out, void *unused)
 	list_for_each_entry(buffer, &device->all, in_all) {
 		files = 0;
 		list_for_each_entry(attachment, &buffer->attachments, in_buffer)
-			files++;
+			files += contigbuf_is_visible(attachment);
 		seq_printf(out, "%u %llu %zu %u %u %d %s %s %pa\n", buffer->id,
 			   buffer->bytes, buffer->length,
 			   kref_read(&buffer->refs), files,

@@ -192,7 +192,7 @@ struct contigbuf_buffer {
  *	valid because the id holds it, and the id goes together with this
  * @file: the open file
  * @in_buffer: in buffer->attachments
- * @in_file: in file->attachments
+ * @in_file: in file->attachments; empty while ATTACH is at it
  * @read_only: no writable mapping through this attachment
  */
 struct contigbuf_attachment {
@@ -271,8 +271,10 @@ int contigbuf_reserve_name(struct contigbuf_file *file,
 			   struct contigbuf_buffer *buffer, u64 *offset);
 void contigbuf_unreserve_name(struct contigbuf_buffer *buffer);
 void contigbuf_publish(struct contigbuf_attachment *attachment);
-int contigbuf_attach(struct contigbuf_attachment *attachment,
-		     struct contigbuf_attach *attach);
+int contigbuf_attach_begin(struct contigbuf_attachment *attachment,
+			   struct contigbuf_attach *attach);
+void contigbuf_attach_end(struct contigbuf_attachment *attachment);
+void contigbuf_attach_cancel(struct contigbuf_attachment *attachment);
 int contigbuf_detach(struct contigbuf_file *file, u32 id);
 int contigbuf_free(struct contigbuf_file *file, u32 id);
 void contigbuf_detach_all(struct contigbuf_file *file);
@@ -281,6 +283,7 @@ void contigbuf_free_all(struct contigbuf_device *device);
 /* lookup.c */
 bool contigbuf_is_owner(const struct contigbuf_buffer *buffer);
 bool contigbuf_may_use(u32 naming);
+bool contigbuf_is_visible(const struct contigbuf_attachment *attachment);
 struct contigbuf_attachment *
 contigbuf_attachment_of(struct contigbuf_file *file,
 			const struct contigbuf_buffer *buffer);

@@ -164,16 +164,19 @@ static int do_attach(struct call *call)
 	if (!attachment)
 		return -ENOMEM;
 	attachment->read_only = attach->flags & CONTIGBUF_ATTACH_RDONLY;
-	err = contigbuf_attach(attachment, attach);
-	if (err) {
-		kfree(attachment);
-		return err;
-	}
+	err = contigbuf_attach_begin(attachment, attach);
+	if (err)
+		goto free_attachment;
 	err = reply(call);
-	if (err)	/* a bound file keeps its buffer even if the id is gone */
-		contigbuf_detach(call->file,
-				 attach->naming == CONTIGBUF_NAMING_FD ?
-					 0 : attach->id);
+	if (err)
+		goto cancel;
+	contigbuf_attach_end(attachment);
+	return 0;
+
+cancel:
+	contigbuf_attach_cancel(attachment);
+free_attachment:
+	kfree(attachment);
 	return err;
 }
 

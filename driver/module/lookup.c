@@ -23,6 +23,12 @@ bool contigbuf_may_use(u32 naming)
 	return naming != CONTIGBUF_NAMING_PHYSICAL || capable(CAP_SYS_RAWIO);
 }
 
+/* Not while ATTACH is at it. Under device->lock. */
+bool contigbuf_is_visible(const struct contigbuf_attachment *attachment)
+{
+	return !list_empty(&attachment->in_file);
+}
+
 /**
  * contigbuf_attachment_of - what a buffer is to an open file
  * @file: open file
@@ -38,7 +44,7 @@ contigbuf_attachment_of(struct contigbuf_file *file,
 
 	lockdep_assert_held(&file->device->lock);
 	list_for_each_entry(attachment, &buffer->attachments, in_buffer)
-		if (attachment->file == file)
+		if (attachment->file == file && contigbuf_is_visible(attachment))
 			return attachment;
 	return NULL;
 }
