@@ -306,6 +306,7 @@ struct contigbuf_info {
  * Errors:
  *  EPERM   the caller lacks CAP_SYS_RAWIO
  *  ENOENT  no buffer has this id
+ *  EACCES  the buffer is another user's and not CONTIGBUF_ALLOC_SHARED
  *  EINVAL  @offset is not inside the buffer
  */
 struct contigbuf_resolve {
