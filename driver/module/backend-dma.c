@@ -119,7 +119,7 @@ static int place(struct contigbuf_buffer *buffer)
 	buffer->phys = phys + skip;
 	buffer->dma = buffer->memory.dma.dma + skip;
 	/* 32 bit ARM takes a mask that no memory lies below, and gives what lies beyond. */
-	if (!contigbuf_reaches(buffer->device, buffer->dma, buffer->length))
+	if (!contigbuf_reaches(buffer, buffer->dma))
 		return -ENOMEM;
 	return 0;
 }

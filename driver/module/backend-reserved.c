@@ -211,8 +211,7 @@ static int make_visible(struct contigbuf_buffer *buffer)
 						pfn_to_page(PHYS_PFN(buffer->phys)));
 	/* No struct page, and nothing in a cache: the address is all there is. */
 	buffer->dma = phys_to_dma(dev, buffer->phys);
-	return contigbuf_reaches(buffer->device, buffer->dma, buffer->length) ?
-		       0 : -ENOMEM;
+	return contigbuf_reaches(buffer, buffer->dma) ? 0 : -ENOMEM;
 }
 
 static int reserved_allocate(struct contigbuf_buffer *buffer)

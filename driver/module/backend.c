@@ -204,20 +204,32 @@ gfp_t contigbuf_gfp(struct contigbuf_device *device)
 	return gfp;
 }
 
-/**
- * contigbuf_reaches - whether the device can use memory at an address of its own
- * @device: whose address bits and bus (dma-ranges) count
- * @dma: as translated from a physical address, which there may be none for
- * @length: bytes
+/*
+ * A bus may move one part of the memory elsewhere than the next (dma-ranges). An
+ * IOMMU makes up for that.
  */
-bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
-		       size_t length)
+static bool is_contiguous_on_bus(const struct contigbuf_buffer *buffer)
 {
-	u64 most = dma_limit(device);
+	struct device *dev = &buffer->device->dev;
+	size_t last = buffer->length - 1;
 
-	if (dma == DMA_MAPPING_ERROR)
+	return device_iommu_mapped(dev) ||
+	       phys_to_dma(dev, buffer->phys + last) -
+	       phys_to_dma(dev, buffer->phys) == last;
+}
+
+/**
+ * contigbuf_reaches - whether the device can use a buffer at an address of its own
+ * @buffer: @phys and @length are set; its device's address bits and bus count
+ * @dma: as translated from @phys, which there may be none for
+ */
+bool contigbuf_reaches(const struct contigbuf_buffer *buffer, dma_addr_t dma)
+{
+	u64 most = dma_limit(buffer->device);
+
+	if (dma == DMA_MAPPING_ERROR || !is_contiguous_on_bus(buffer))
 		return false;
-	return (u64)dma <= most && length - 1 <= most - dma;
+	return (u64)dma <= most && buffer->length - 1 <= most - dma;
 }
 
 /**
@@ -234,8 +246,7 @@ int contigbuf_map_for_device(struct contigbuf_buffer *buffer, struct page *page)
 	dma_addr_t direct = phys_to_dma(dev, buffer->phys);
 	bool translated = device_iommu_mapped(dev);
 
-	if (!translated &&
-	    !contigbuf_reaches(buffer->device, direct, buffer->length))
+	if (!translated && !contigbuf_reaches(buffer, direct))
 		return -ENOMEM;
 	/* Nothing to translate and no cache to clean: nothing to do. */
 	if (!translated && dev_is_dma_coherent(dev) &&

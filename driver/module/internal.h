@@ -330,8 +330,7 @@ void contigbuf_uncharge(struct contigbuf_account *account, u64 bytes);
 u32 contigbuf_backends(struct contigbuf_device *device);
 u32 contigbuf_caches(struct contigbuf_device *device);
 u64 contigbuf_size_max(struct contigbuf_device *device);
-bool contigbuf_reaches(struct contigbuf_device *device, dma_addr_t dma,
-		       size_t length);
+bool contigbuf_reaches(const struct contigbuf_buffer *buffer, dma_addr_t dma);
 u64 contigbuf_phys_limit(struct contigbuf_device *device);
 int contigbuf_backend_allocate(struct contigbuf_buffer *buffer, u32 backend,
 			       u32 cache);
