@@ -11,6 +11,7 @@
 #include <linux/bitmap.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
+#include <linux/err.h>
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -27,6 +28,7 @@
  * @base: physical address
  * @pages: its size
  * @mapped: the kernel's linear mapping covers it; not so with no-map
+ * @coherent: its devices see what is in the CPU's caches
  * @lock: protects @used
  * @used: one bit for each page
  */
@@ -36,6 +38,7 @@ struct contigbuf_region {
 	phys_addr_t base;
 	unsigned long pages;
 	bool mapped;
+	bool coherent;
 	struct mutex lock;
 	unsigned long *used;
 };
@@ -59,41 +62,51 @@ static void region_put(struct contigbuf_region *region)
 	kref_put_mutex(&region->refs, region_release, &regions_lock);
 }
 
-static struct contigbuf_region *region_create(phys_addr_t base, u64 bytes)
+static struct contigbuf_region *region_create(phys_addr_t base, u64 bytes,
+					      bool coherent)
 {
 	struct contigbuf_region *region;
 
 	region = kzalloc(sizeof(*region), GFP_KERNEL);
 	if (!region)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	kref_init(&region->refs);
 	mutex_init(&region->lock);
 	region->base = PAGE_ALIGN(base);
 	region->pages = (base + bytes - region->base) >> PAGE_SHIFT;
 	region->mapped = region_intersects(base, bytes, IORESOURCE_SYSTEM_RAM,
 					   IORES_DESC_NONE) == REGION_INTERSECTS;
+	region->coherent = coherent;
 	region->used = bitmap_zalloc(region->pages, GFP_KERNEL);
 	if (!region->used) {
 		kfree(region);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	list_add(&region->in_regions, &regions);
 	return region;
 }
 
-/* Two devices, or two bindings of one, may share a region. */
-static struct contigbuf_region *region_find(phys_addr_t base, u64 bytes)
+/*
+ * Two devices, or two bindings of one, may share a region. What the kernel does not
+ * map is cached for coherent devices only: dirty lines that one of them leaves
+ * behind would be written over what another has uncached.
+ */
+static struct contigbuf_region *region_find(phys_addr_t base, u64 bytes,
+					    bool coherent)
 {
 	struct contigbuf_region *region;
 
 	mutex_lock(&regions_lock);
 	list_for_each_entry(region, &regions, in_regions) {
-		if (region->base == PAGE_ALIGN(base)) {
+		if (region->base != PAGE_ALIGN(base))
+			continue;
+		if (region->mapped || region->coherent == coherent)
 			kref_get(&region->refs);
-			goto unlock;
-		}
+		else
+			region = ERR_PTR(-EINVAL);
+		goto unlock;
 	}
-	region = region_create(base, bytes);
+	region = region_create(base, bytes, coherent);
 unlock:
 	mutex_unlock(&regions_lock);
 	return region;
@@ -108,6 +121,7 @@ unlock:
 int contigbuf_region_get(struct contigbuf_device *device)
 {
 	struct device *dev = &device->dev;
+	struct contigbuf_region *region;
 	struct reserved_mem *memory;
 	struct device_node *node;
 	bool pool;
@@ -125,8 +139,12 @@ int contigbuf_region_get(struct contigbuf_device *device)
 		return of_reserved_mem_device_init_by_idx(dev, dev->of_node, 0);
 	if (!memory || memory->size < 2 * PAGE_SIZE)
 		return -EINVAL;
-	device->region = region_find(memory->base, memory->size);
-	return device->region ? 0 : -ENOMEM;
+	region = region_find(memory->base, memory->size,
+			     dev_is_dma_coherent(dev));
+	if (IS_ERR(region))
+		return PTR_ERR(region);
+	device->region = region;
+	return 0;
 }
 
 void contigbuf_region_put(struct contigbuf_device *device)
