@@ -24,7 +24,8 @@
 
 /*
  * With the narrowest cookies (naming.c) every id has to have an offset and
- * 65536 allocations have to pass before one is used again.
+ * 65536 allocations have to pass before one is used again. Ids in use are passed
+ * over, so that holds while there are fewer than 65000 of them.
  */
 #define ID_MAX	((1U << 17) - 0x200)
 

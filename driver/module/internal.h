@@ -131,7 +131,8 @@ struct contigbuf_file {
  * struct contigbuf_buffer - one buffer
  * @refs: see the top of this file
  * @device: held
- * @account: held; charged with @length, and by the backend with what it takes beside
+ * @account: held; charged with @length, and by the backend with what it asks for
+ *	beside
  * @owner: filesystem uid of the process that allocated it
  * @shared: other users may attach it
  * @id: its name, 0 without one (under device->lock)
