@@ -13,12 +13,31 @@
 
 #include "internal.h"
 
+/**
+ * contigbuf_has_pool - whether a device has memory that the DMA API gives to it only
+ * @device: the device
+ *
+ * That is a shared-dma-pool in the device tree which is not reusable. A device that
+ * has one is given no other coherent memory.
+ */
+bool contigbuf_has_pool(struct contigbuf_device *device)
+{
+#if IS_ENABLED(CONFIG_DMA_DECLARE_COHERENT)
+	return device->dev.dma_mem;
+#else
+	return false;
+#endif
+}
+
 static u32 dma_caches(struct contigbuf_device *device)
 {
 	u32 bits = BIT(CONTIGBUF_CACHE_COHERENT);
 
-	/* Where memory is encrypted only the DMA API knows how to map what it gave. */
-	if (!cc_platform_has(CC_ATTR_MEM_ENCRYPT))
+	/*
+	 * Where memory is encrypted only the DMA API knows how to map what it gave,
+	 * and from a device's own pool it gives nothing cached.
+	 */
+	if (!cc_platform_has(CC_ATTR_MEM_ENCRYPT) && !contigbuf_has_pool(device))
 		bits |= BIT(CONTIGBUF_CACHE_CACHED);
 	/* For a coherent device the DMA API maps cached, whatever is asked. */
 	if (!dev_is_dma_coherent(&device->dev))

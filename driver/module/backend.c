@@ -87,7 +87,7 @@ static int allocate_from_cma(struct contigbuf_buffer *buffer, long count)
 	if (err)
 		return err;
 	cma -= global_zone_page_state(NR_FREE_CMA_PAGES);
-	if (cma < count / 2 && would_starve(0)) {
+	if (cma * 2 < count && would_starve(0)) {
 		contigbuf_backend_dma.release(buffer);
 		return -ENOMEM;
 	}
@@ -116,6 +116,16 @@ static int allocate_ordinary(const struct contigbuf_backend_ops *ops,
 	return 0;
 }
 
+/* A CMA area that the device tree sets aside for the device. */
+static bool has_cma_area(struct contigbuf_device *device)
+{
+#if IS_ENABLED(CONFIG_DMA_CMA)
+	return device->dev.cma_area;
+#else
+	return false;
+#endif
+}
+
 static int allocate_from(const struct contigbuf_backend_ops *ops,
 			 struct contigbuf_buffer *buffer)
 {
@@ -124,8 +134,11 @@ static int allocate_from(const struct contigbuf_backend_ops *ops,
 
 	if (ops == &contigbuf_backend_reserved)
 		return ops->allocate(buffer);
-	/* Single pages never come from CMA. */
-	if (ops == &contigbuf_backend_dma && count > 1 && count <= cma)
+	if (ops == &contigbuf_backend_dma && contigbuf_has_pool(buffer->device))
+		return ops->allocate(buffer);
+	/* Single pages come from CMA only when the area is the device's own. */
+	if (ops == &contigbuf_backend_dma && count <= cma &&
+	    (count > 1 || has_cma_area(buffer->device)))
 		return allocate_from_cma(buffer, count);
 	return allocate_ordinary(ops, buffer, count);
 }

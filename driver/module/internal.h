@@ -350,6 +350,7 @@ int contigbuf_map_pages(struct contigbuf_buffer *buffer,
 
 /* backend-*.c */
 extern const struct contigbuf_backend_ops contigbuf_backend_dma;
+bool contigbuf_has_pool(struct contigbuf_device *device);
 extern const struct contigbuf_backend_ops contigbuf_backend_pages;
 extern const struct contigbuf_backend_ops contigbuf_backend_contig;
 extern const struct contigbuf_backend_ops contigbuf_backend_reserved;
