@@ -132,9 +132,9 @@ static int allocate_from(const struct contigbuf_backend_ops *ops,
 	long count = buffer->length >> PAGE_SHIFT;
 	long cma = global_zone_page_state(NR_FREE_CMA_PAGES);
 
-	if (ops == &contigbuf_backend_reserved)
-		return ops->allocate(buffer);
-	if (ops == &contigbuf_backend_dma && contigbuf_has_pool(buffer->device))
+	/* What is set aside for the device is nobody else's to miss. */
+	if (ops == &contigbuf_backend_reserved ||
+	    (ops == &contigbuf_backend_dma && contigbuf_has_pool(buffer->device)))
 		return ops->allocate(buffer);
 	/* Single pages come from CMA only when the area is the device's own. */
 	if (ops == &contigbuf_backend_dma && count <= cma &&
