@@ -85,6 +85,7 @@ const offsetPhysical: Strategy = {
 
 /** An open file for each buffer, which is mapped at offset 0. */
 const fdPerBuffer: Strategy = {
+  holdsBuffers: true,
   open: (agent, access = 'rdwr') =>
     Promise.resolve({
       allocate: (request) => onItsOwnFile(agent, access, (fd) => allocate(agent, fd, FD, request)),
@@ -96,6 +97,7 @@ const fdPerBuffer: Strategy = {
 
 /** A dma-buf for each buffer, which is mapped at offset 0. The device's file stays open beside it. */
 const dmaBuf: Strategy = {
+  holdsBuffers: true,
   // drivers/dma-buf/dma-buf.c: dma_buf_llseek() knows the two ends and nothing between.
   // mm/mmap.c: file_mmap_ok() knows no offset above ULONG_MAX of a file that is not the driver's own.
   properties: {
@@ -239,6 +241,7 @@ async function allocate(
     close: () => agent.close(fd),
     free: () => freeNamed(agent, fd, Number(id)),
     release: () => letGo(agent, fd, naming, Number(id)),
+    detach: () => detach(agent, fd, Number(id)),
   };
 }
 
@@ -264,11 +267,16 @@ async function attach(
     close: () => agent.close(fd),
     free: () => freeNamed(agent, fd, name),
     release: () => letGo(agent, fd, naming, name),
+    detach: () => detach(agent, fd, name),
   };
 }
 
 async function freeNamed(agent: Agent, fd: number, name: number): Promise<void> {
   await call(agent, fd, abi.requests.CONTIGBUF_IOC_FREE, abi.free, { id: name });
+}
+
+async function detach(agent: Agent, fd: number, name: number): Promise<void> {
+  await call(agent, fd, abi.requests.CONTIGBUF_IOC_DETACH, abi.detach, { id: name });
 }
 
 /** A file of its own is closed; one that other buffers share stays open. */

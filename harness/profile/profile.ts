@@ -179,6 +179,8 @@ export interface Strategy {
    * because offsets are addresses. Unless given they never do.
    */
   neighbours?: 'reachable';
+  /** The descriptor that is mapped holds its buffer: it maps it also when its name was freed by somebody else. */
+  holdsBuffers?: true;
   /** What this way of naming promises otherwise than the profile says for all. */
   properties?: Partial<Properties>;
   /**
@@ -252,4 +254,6 @@ export interface AllocatedBuffer {
   free(): Promise<void>;
   /** Lets go of the buffer altogether, and of nothing else: after that only mappings hold its memory. */
   release(): Promise<void>;
+  /** Ability: takes the buffer off the open file that has it. Others that have it keep it, and its name with it. */
+  detach?(): Promise<void>;
 }

@@ -72,6 +72,23 @@ forEachStrategy(() => {
     expect(attached.bytes).toBe(mapped.bytes);
   });
 
+  test('LIF-02 whose descriptor holds a buffer can map it also when somebody else freed its name', async ({
+    buffers,
+    driver,
+    strategy,
+  }) => {
+    test.skip(!(await buffers.haveNames()), 'the driver has no names to free buffers by');
+    test.skip(
+      driver.profile.strategies[strategy]?.holdsBuffers !== true,
+      'descriptors hold no buffers: they go with their names',
+    );
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * buffers.pageBytes });
+    const attached = await buffers.others().attach(buffer);
+    await buffers.others().free(buffer);
+    await expect(await buffer.map(), 'by its maker').toShowItsOwnPages(nonce);
+    await expect(await attached.map(), 'by who attached it').toShowItsOwnPages(nonce);
+  });
+
   test('LIF-03 freeing twice, or what never was, changes nothing for others', async ({ buffers }) => {
     test.skip(!(await buffers.haveNames()), 'the driver has no names to free buffers by');
     const { pageBytes } = buffers;
@@ -125,6 +142,19 @@ forEachStrategy(() => {
     await expect(mapped, 'after the last descriptor went').toShowItsOwnPages(nonce);
     const used = before - (await freeBytes(agent));
     if (accounted) expect(used, 'bytes in use').toBeGreaterThan(0.8 * bytes);
+  });
+
+  test('LIF-05 what others attached stays theirs, and its name with it, when its maker detaches it', async ({
+    buffers,
+  }) => {
+    test.skip(!(await buffers.haveNames()), 'the driver has no names to attach buffers by');
+    const { buffer, nonce } = await signedBuffer(buffers, { bytes: 4 * buffers.pageBytes });
+    const detach = orSkip(buffer.allocated.detach, 'no open file lets go of a buffer that others keep');
+    const attached = await buffers.others().attach(buffer);
+    await detach();
+    await expect(await attached.map(), 'in a file that had it').toShowItsOwnPages(nonce);
+    const late = await buffers.others().attach(buffer);
+    await expect(await late.map(), 'in a file that got it afterwards').toShowItsOwnPages(nonce);
   });
 
   test('LIF-09 the name of a freed buffer is not given to another one soon, nor its place', async ({
