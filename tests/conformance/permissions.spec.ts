@@ -76,6 +76,17 @@ forEachStrategy(() => {
   });
 });
 
+test('PRM-02 the list that is for root can be read by nobody else, wherever it is shown', async ({
+  agent,
+  driver,
+}) => {
+  const { file } = orSkip(driver.profile.system.listing, 'the driver keeps no list of its buffers');
+  // Who may come to it is up to how debugfs is mounted (Documentation/filesystems/debugfs.rst); who may open it is not.
+  const { mode, uid } = await agent.request<{ mode: string; uid: number }>('stat', file);
+  expect(uid, `owner of ${file}`).toBe(0);
+  expect((parseInt(mode, 8) & 0o077).toString(8), `rights of others in ${mode} of ${file}`).toBe('0');
+});
+
 test('PRM-03 addresses are told to nobody without the capability', async ({ agent, ioctls }) => {
   const privileged = ioctls.calls.filter((call) => call.privileged !== undefined);
   test.skip(privileged.length === 0, 'no ioctl of this driver tells an address');
@@ -119,6 +130,31 @@ test(
       );
     }
     await expect(attempts).toEndAsExpected();
+    await child.exit();
+  },
+);
+
+test(
+  'PRM-03 nor another buffer by its address, through a file on which somebody did so before',
+  { tag: '@offset-physical' },
+  async ({ agent, driver, ioctls }) => {
+    const { 'offset-physical': byAddress, 'fd-per-buffer': byFile } = driver.profile.strategies;
+    const errors = ioctls.calls.flatMap(({ privileged = [] }) => privileged);
+    if (byAddress === undefined) return;
+    const request = { bytes: agent.pageBytes };
+    const child = await agent.fork();
+    // As whoever has the right leaves it, and then passes it on.
+    const used = await byAddress.open(child.agent);
+    await used.allocate(request);
+    await child.agent.request('seteuid', NOBODY);
+    const own = await (await byFile?.open(child.agent))?.allocate(request);
+    if (own?.name !== undefined && used.attach !== undefined) {
+      const attach = used.attach.bind(used, own.name);
+      const call = 'its own buffer, by its address, on a file that has others so';
+      await expect([await observed(call, errors, attach)]).toEndAsExpected();
+    }
+    const allocate = () => used.allocate(request);
+    await expect([await observed('an allocation on that file', errors, allocate)]).toEndAsExpected();
     await child.exit();
   },
 );
@@ -252,6 +288,47 @@ test('PRM-05 SHR-05 another user’s buffer can be used as documented when it wa
     },
     ioctls.calls.filter(({ byId }) => byId?.everybody !== undefined),
   );
+  await expect(attempts).toEndAsExpected();
+});
+
+test('PRM-05 SHR-05 nor does whoever has a buffer for everybody at hand get a right of its owner’s', async ({
+  agent,
+  buffers,
+  driver,
+  ioctls,
+}) => {
+  const make = orSkip(ioctls.abi.forEverybody, 'this driver makes no buffers for everybody');
+  test.skip(!(await buffers.haveNames()), 'the driver has no names to attach buffers by');
+  const owners = decidedByRights(ioctls).filter(({ byId }) => (byId?.everybody ?? []).length > 0);
+  test.skip(owners.length === 0, 'whoever may use a buffer may do everything with it');
+  const attempts: Expectation[] = [];
+  for (const call of owners) {
+    const shared = await make(agent);
+    const child = await agent.fork();
+    const empty = await child.agent.open(driver.profile.device, 'rdwr');
+    // The group stays, by which it may open the node.
+    await child.agent.request('seteuid', NOBODY);
+    const attached = await buffers.others({ agent: child.agent }).attach({ name: shared.id });
+    const named = argumentOf(
+      ioctls.abi,
+      call,
+      { ...shared, values: {} },
+      { [call.byId?.field ?? '']: shared.id ?? 0 },
+    );
+    for (const [how, fd] of [
+      ['attached', attached.allocated.fd],
+      ['attached, through another file', empty],
+      ['passed to it', shared.fd],
+    ] as const) {
+      attempts.push(
+        await observed(`${call.name} with another user's buffer, ${how}`, call.byId?.everybody ?? [], () =>
+          child.agent.ioctl(fd, call.request, named),
+        ),
+      );
+    }
+    await child.exit();
+    await shared.end();
+  }
   await expect(attempts).toEndAsExpected();
 });
 
