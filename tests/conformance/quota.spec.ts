@@ -8,10 +8,12 @@ import {
   kilobytesOf,
   observed,
   orSkip,
+  repeat,
   test,
   NOBODY,
 } from '../../fixtures/index.ts';
 import type { Agent } from '../../harness/agent/client.ts';
+import { moduleOf } from '../../harness/profile/loaded-driver.ts';
 import type { Allocator, DriverProfile } from '../../harness/profile/profile.ts';
 import type { Expectation } from '../../harness/judge/observation.ts';
 
@@ -86,6 +88,38 @@ test('RES-03 a buffer counts until its last mapping is gone, and a killed proces
   await child.kill();
   await (await allocator.allocate(request)).free();
   await expect(calls).toEndAsExpected();
+});
+
+test('RES-03 the limit for all is one for all devices of the driver', async ({
+  agent,
+  driver,
+  ioctls,
+  lifecycle,
+}) => {
+  const quota = orSkip(driver.profile.system.quota, 'the driver has no limits');
+  const total = orSkip(quota.total, 'the driver has no limit for all');
+  const instances = orSkip(driver.profile.system.instances, 'the driver makes one device');
+  const pile = orSkip(ioctls.abi.pile, 'open files of this driver hold no buffers');
+  await lifecycle.unload();
+  await lifecycle.load([...moduleOf(driver.profile).parameters, ...instances.parameters]);
+  await lifecycle.set(total, PAGES * agent.pageBytes);
+  const [first, second] = [
+    await agent.open(instances.nodes[0], 'rdwr'),
+    await agent.open(instances.nodes[1], 'rdwr'),
+  ];
+  const take = async (fd: number, pages: number) =>
+    (await repeat(agent, pages, [pile(fd, agent.pageBytes)]))[0];
+  expect(await take(first, PAGES - 1), 'pages on one device').toEqual({ ok: PAGES - 1, failed: {} });
+  expect(await take(second, 2), 'two more, on another one, where one is left').toEqual({
+    ok: 1,
+    failed: { [quota.exceeded[0] ?? '']: 1 },
+  });
+  await agent.close(first);
+  expect(await take(second, PAGES), 'on the other one, when the first gave back what it had').toEqual({
+    ok: PAGES - 1,
+    failed: { [quota.exceeded[0] ?? '']: 1 },
+  });
+  await agent.close(second);
 });
 
 test('RES-03 a limit holds for all memory that is taken, also beside a buffer for its alignment', async ({
