@@ -17,13 +17,18 @@ const SYNCS = ['single_for_cpu', 'single_for_device', 'sg_for_cpu', 'sg_for_devi
 );
 /** What is mapped for a device is handed over to it; each kernel has one of the first two. */
 const MAPS = ['dma_map_page', 'dma_map_phys', 'dma_map_sg'];
-/** What is to be given back, for everything that can be taken. */
+/** What is to be given back, for everything that can be taken; and what of it goes one way or the other. */
 const PAIRS = {
-  'mapped ranges': { taken: ['dma_map_page', 'dma_map_phys'], given: ['dma_unmap_page', 'dma_unmap_phys'] },
-  'mapped lists': { taken: ['dma_map_sg'], given: ['dma_unmap_sg'] },
+  'mapped ranges': {
+    taken: ['dma_map_page', 'dma_map_phys'],
+    given: ['dma_unmap_page', 'dma_unmap_phys'],
+    directed: true,
+  },
+  'mapped lists': { taken: ['dma_map_sg'], given: ['dma_unmap_sg'], directed: true },
   'pieces of memory': {
     taken: ['dma_alloc', 'dma_alloc_pages'],
     given: ['dma_free', 'dma_free_pages'],
+    directed: false,
   },
 };
 const HAND_OVERS = new Set([...SYNCS, ...MAPS]);
@@ -97,19 +102,33 @@ export class DmaEvents {
   }
 }
 
-/** How often, of each kind of thing that a driver can have of the DMA API. */
+/** How often, of each kind of thing that a driver had of the DMA API. */
 export type Taken = Record<string, { taken: number; given: number }>;
 
-/** @param trace as the kernel writes it. @throws LabError `TRACE` */
+/**
+ * What was mapped is counted for each direction by itself: it has to be given back in the one it was taken in, or what
+ * the device wrote is not seen (Documentation/core-api/dma-api.rst: all parameters must be those of mapping).
+ * @param trace as the kernel writes it
+ * @throws LabError `TRACE`
+ */
 export function takenIn(trace: string): Taken {
-  const names = eventsIn(trace).map(({ name }) => name);
-  const count = (these: readonly string[]) => names.filter((name) => these.includes(name)).length;
-  return Object.fromEntries(
-    Object.entries(PAIRS).map(([kind, { taken, given }]) => [
-      kind,
-      { taken: count(taken), given: count(given) },
-    ]),
-  );
+  const balance: Taken = {};
+  for (const { name, line } of eventsIn(trace)) {
+    for (const [kind, { taken, given, directed }] of Object.entries(PAIRS)) {
+      if (![...taken, ...given].includes(name)) continue;
+      const what = directed ? `${kind}, ${directionIn(line)}` : kind;
+      const count = (balance[what] ??= { taken: 0, given: 0 });
+      count[taken.includes(name) ? 'taken' : 'given'] += 1;
+    }
+  }
+  return balance;
+}
+
+/** @throws LabError `TRACE` for one that is not known */
+function directionIn(line: string): HandOver['direction'] {
+  const known = DIRECTIONS[/ dir=(\w+)/.exec(line)?.[1] ?? ''];
+  if (known === undefined) throw notKnown(line);
+  return known;
 }
 
 /** @throws LabError `TRACE` when the kernel lost some, or tells of what nobody asked for */

@@ -176,7 +176,7 @@ test.describe('dma-buf', { tag: '@dma-buf' }, () => {
     expect(looked, 'kinds of memory that were looked at').toBeGreaterThan(0);
   });
 
-  test('LIF-10 what a buffer and its importers take of the DMA API is given back with them', async ({
+  test('LIF-10 what a buffer and its importers take of the DMA API is given back with them, as it was taken', async ({
     agent,
     buffers,
     viewer,

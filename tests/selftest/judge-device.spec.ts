@@ -144,10 +144,16 @@ test.describe('memory that is handed over', () => {
       event('dma_sync_single_for_cpu: contigbuf dir=BIDIRECTIONAL dma_addr=5fe20000 size=16384'),
     ];
     expect(takenIn(trace.join('\n'))).toEqual({
-      'mapped ranges': { taken: 1, given: 1 },
-      'mapped lists': { taken: 1, given: 0 },
+      'mapped ranges, both': { taken: 1, given: 1 },
+      'mapped lists, both': { taken: 1, given: 0 },
       'pieces of memory': { taken: 1, given: 0 },
     });
+    const otherWay = event('dma_unmap_sg: vgem dir=TO_DEVICE phys_addrs={0x457a4000} attrs=');
+    expect(takenIn([...trace, otherWay].join('\n')), 'in another direction').toMatchObject({
+      'mapped lists, both': { taken: 1, given: 0 },
+      'mapped lists, to-device': { taken: 0, given: 1 },
+    });
+    expect(() => takenIn(event('dma_unmap_sg: vgem way=UP'))).toThrow('in words that are not known');
     expect(() => takenIn(event('dma_fence_init: driver=vgem'))).toThrow('in words that are not known');
   });
 
