@@ -3,7 +3,7 @@
  * IOC: the memory that a command's argument lies in. The driver touches no byte that it was not
  * given, tells when it cannot, and has then done nothing. include/linux/uaccess.h.
  */
-import { expect, lowestFree, test, type Prepared } from '../../fixtures/index.ts';
+import { expect, forEachStrategy, lowestFree, test, type Prepared } from '../../fixtures/index.ts';
 import type { AgentMapping } from '../../harness/agent/memory.ts';
 import type { Agent } from '../../harness/agent/client.ts';
 import type { Answer, Expectation } from '../../harness/judge/observation.ts';
@@ -65,6 +65,44 @@ test('IOC-03 a result that cannot be written is told, and nothing has happened',
   });
   await expect(attempts).toEndAsExpected();
   await expect(balance).toBalance();
+});
+
+forEachStrategy(() => {
+  test('IOC-03 nor has a buffer got a place whose place could not be told', async ({
+    agent,
+    buffers,
+    driver,
+    ioctls,
+    strategy,
+  }) => {
+    const { places } = driver.profile.strategies[strategy] ?? {};
+    test.skip(
+      places === undefined || !(await buffers.haveNames()),
+      'buffers have no places beside their names',
+    );
+    const handing = ioctls.calls.filter(
+      ({ byId, otherwise }) => byId !== undefined && otherwise !== undefined,
+    );
+    test.skip(handing.length === 0, 'no ioctl of this driver hands a buffer over');
+    const attempts: Expectation[] = [];
+    for (const call of handing)
+      for (const other of call.otherwise ?? [])
+        await ioctls.with(call, async (prepared) => {
+          const argument = await readOnly(agent, prepared, other);
+          attempts.push(await at(agent, prepared, 'in read-only memory', argument.address));
+          await argument.unmap();
+          // Places are taken in turn: one that lies before what was given since was kept.
+          const since = await buffers.allocate({ bytes: buffers.pageBytes });
+          const attached = await buffers.others().attach({ name: prepared.situation.id });
+          expect(
+            Number(attached.allocated.mmapOffset),
+            `its place, after ${call.name} with ${JSON.stringify(other)} failed`,
+          ).toBeGreaterThan(Number(since.allocated.mmapOffset));
+          await attached.close();
+          await since.release();
+        });
+    await expect(attempts).toEndAsExpected();
+  });
 });
 
 test('IOC-06 results are all written, and no other byte is', async ({ ioctls, agent }) => {
